@@ -92,6 +92,51 @@ def listops_tokens(tree: Tree, binary: bool = True) -> list[str]:
     return tokens
 
 
+def parse_listops(text: str) -> Tree:
+    """The expression of a text, with or without the brackets of its binary tree.
+
+    >>> print(parse_listops("[MAX 2 [MIN 4 7 ] 0 ]"))
+    (MAX 2 (MIN 4 7) 0)
+
+    Raises:
+        TreeError: it is malformed; the message names the column.
+    """
+    tree, column, problem = _parse(list(_tokens(text)), len(text) + 1)
+    if tree is None:
+        raise TreeError(f"{quoted(text)}, column {column}: {problem}")
+    return tree
+
+
+def _tokens(text: str, column: int = 1) -> Iterator[tuple[int, str]]:
+    return ((column + match.start(), match.group()) for match in re.finditer(r"[^ ]+", text))
+
+
+def listops_tree(tree: Tree) -> Tree:
+    """The left-branching binary tree of an expression, as published, with its value at each complete expression.
+
+    >>> print(listops_tree(Tree.fromstring("(MAX 2 (MIN 4 7) 0)")))
+    (4 ( ( ( ( [MAX) ( 2)) (4 ( ( ( [MIN) ( 4)) ( 7)) ( ]))) ( 0)) ( ]))
+    """
+    found = constituents(tree)
+    if tree.label() == "DIGIT":
+        return Tree(str(evaluate(tree)), [str(tree[0])])
+    made: list[list[Tree]] = [[] for _ in found]  # the children of each node, from right to left
+    result = tree
+    for index in range(len(found) - 1, -1, -1):
+        node, parent = found[index].node, found[index].parent
+        if isinstance(node, str):
+            result = Tree("", [node])
+        else:
+            result = Tree("", [f"[{node.label()}"])
+            for child in reversed(made[index]):
+                result = Tree("", [result, child])
+            values = [int(child.label() or child[0]) for child in made[index]]
+            result = Tree(str(OPERATORS[node.label()](values)), [result, Tree("", ["]"])])
+            made[index] = []
+        made[parent].append(result)
+    return result
+
+
 def read_listops(path: str | Path) -> Iterator[Expression]:
     """The expressions of a published file, one by one, each with the value that the file gives it.
 
@@ -110,8 +155,7 @@ def read_listops(path: str | Path) -> Iterator[Expression]:
         (_, value), (column, text) = row
         if not _DIGIT.fullmatch(value):
             raise error_at(path, number, 1, f"the value {quoted(value)} is no digit")
-        tokens = [(column + match.start(), match.group()) for match in re.finditer(r"[^ ]+", text)]
-        tree, where, problem = _parse(tokens, len(line) + 1)
+        tree, where, problem = _parse(list(_tokens(text, column)), len(line) + 1)
         if tree is None:
             raise error_at(path, number, where, problem)
         if (computed := evaluate(tree)) != int(value):

@@ -18,4 +18,5 @@ from parsers.tokens import known_form as known_form
 from parsers.tokens import tokenize as tokenize
 from parsers.trees import brackets as brackets
 from parsers.trees import constituents as constituents
+from parsers.trees import shaped as shaped
 from parsers.trees import words_of as words_of

@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 from nltk import Tree
 
 import recnn
-from corpora import Expression, evaluate, generate_listops, listops_tokens, read_listops
-from parsers import TreeError, brackets, constituents
+from corpora import (
+    Expression,
+    evaluate,
+    generate_listops,
+    listops_tokens,
+    listops_tree,
+    parse_listops,
+    read_listops,
+)
+from parsers import TreeError, brackets, constituents, words_of
 from tests.strategies import deep_tree
 
 digits = st.sampled_from("0123456789")
@@ -71,6 +79,54 @@ def test_a_bracket_out_of_place_is_found_where_it_is(tmp_path_factory, tree, dat
         list(read_listops(path))
 
 
+@settings(deadline=None)
+@given(expressions)
+def test_the_binary_tree_has_the_tokens_as_words_and_the_values_as_labels(tree):
+    binary = listops_tree(tree)
+    words = words_of(binary)
+    assert words == listops_tokens(tree, binary=False)
+    assert parse_listops(" ".join(words)) == parse_listops(" ".join(listops_tokens(tree))) == tree
+    values = []  # of all operations, in the order of their opening brackets
+    for c in constituents(tree):
+        if isinstance(c.node, Tree):
+            values.append(str(evaluate(c.node)))
+    labelled = [c.node for c in constituents(binary) if isinstance(c.node, Tree) and c.node.label()]
+    assert [node.label() for node in labelled] == values
+    for c in constituents(binary):
+        if isinstance(c.node, Tree):
+            assert len(c.node) == (1 if isinstance(c.node[0], str) else 2)
+    if tree.label() != "DIGIT":
+        for c in constituents(binary):
+            if isinstance(c.node, Tree) and len(c.node) == 2 and c.node.label():
+                assert c.node[1] == Tree("", ["]"])
+
+
+@settings(deadline=None)
+@given(expressions)
+def test_the_binary_tree_is_the_published_one(tree):
+    def text(node):
+        if isinstance(node[0], str):
+            return node[0]
+        return f"( {text(node[0])} {text(node[1])} )"
+
+    assert text(listops_tree(tree)) == published(tree)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "'', column 1: no expression"),
+        ("[MAX 1", "'[MAX 1', column 1: the operator MAX is never closed"),
+        ("1 2", "'1 2', column 3: '2' after the end of the expression"),
+        ("[MAX ]", "'[MAX ]', column 6: the operator MAX has no arguments"),
+        ("[max 1 ]", "'[max 1 ]', column 1: '[max' is no digit, operator or bracket"),
+    ],
+)
+def test_a_text_that_is_no_expression(text, message):
+    with pytest.raises(TreeError, match=re.escape(message)):
+        parse_listops(text)
+
+
 def test_the_papers_example():
     assert evaluate(Tree.fromstring("(MAX 2 9 (MIN 4 7) 0)")) == 9
     assert evaluate(Tree.fromstring("(MED 1 2)")) == 1
@@ -99,6 +155,7 @@ def test_depth_is_no_limit(write):
             constituent.node[-1:] = ["7"] if isinstance(constituent.node[0], str) else constituent.node[-1:]
     (read,) = read_listops(write("7\t" + " ".join(listops_tokens(tree))))
     assert brackets(read.tree) == brackets(tree)
+    assert words_of(listops_tree(tree)) == listops_tokens(tree, binary=False)
 
 
 def test_the_same_seed_gives_the_same():
