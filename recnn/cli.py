@@ -25,10 +25,14 @@ from parsers.grammar import GrammarParser, load_grammar
 from parsers.productions import productions
 from parsers.trees import brackets, words_of
 from recnn.cells.recursive import RecursiveCell
+from recnn.commands.autoencode import autoencode
 from recnn.commands.common import Failures, Sentences, fail, out, read_sentences
+from recnn.commands.data import data
 from recnn.commands.evaluate import evaluate
+from recnn.commands.lm import lm
 from recnn.commands.predict import predict
-from recnn.commands.train import sentiment
+from recnn.commands.tasks import app as tasks
+from recnn.commands.translate import translate
 from recnn.draw import tree_to_text
 from recnn.graph import tree_to_graph
 from recnn.propagate import propagate
@@ -40,11 +44,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-tasks = typer.Typer(help="Train a model.", no_args_is_help=True)
-tasks.command("sentiment")(sentiment)
 app.add_typer(tasks, name="train")
+app.add_typer(lm, name="lm")
+app.command()(data)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(autoencode)
+app.command()(translate)
 Grammar = Annotated[str, typer.Option(help="A bundled grammar (duck, telescope), or the path or text of one.")]
 Limit = Annotated[int, typer.Option(min=1, help="Most parses of one sentence.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, one per parse.")]

@@ -11,7 +11,7 @@ Sentiment Treebank that takes 1 to 2 ms, where a training step takes 50.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from nltk import Tree
@@ -19,10 +19,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from corpora.vocabulary import Vocabulary
+from parsers.trees import words_of
 from recnn import _dgl
 from recnn._dgl import DGLGraph
 from recnn.graph import tree_to_graph
 from recnn.schedule import schedule
+from recnn.subwords import add_pieces
 
 Nodes = Literal["all", "roots"]
 
@@ -41,19 +43,30 @@ class TreeDataset(Dataset[DGLGraph]):
         vocabulary: of the words.
         labels: of the targets.
         targets: "all" nodes that have a label, or only the "roots".
+        subwords: of the model's configuration: if not 0, there is the node data ``pieces`` (`recnn.subwords`).
 
     Raises:
         InputError: a label that ``labels`` lacks, or a tree that is malformed.
     """
 
     def __init__(
-        self, trees: Iterable[Tree], vocabulary: Vocabulary, labels: Vocabulary, targets: Nodes = "all"
+        self,
+        trees: Iterable[Tree],
+        vocabulary: Vocabulary,
+        labels: Vocabulary,
+        targets: Nodes = "all",
+        subwords: int = 0,
     ) -> None:
         if targets not in ("all", "roots"):
             raise ValueError(f"targets must be 'all' or 'roots', got {targets!r}")
         # "" stands for a node without a label, which `tree_to_graph` would look up.
         table = Vocabulary([*labels, ""], unknown=None)
-        self._graphs = [_with_targets(tree_to_graph(tree, vocabulary, table), len(labels), targets) for tree in trees]
+        self._graphs = []
+        for tree in trees:
+            graph = _with_targets(tree_to_graph(tree, vocabulary, table), len(labels), targets)
+            if subwords:
+                add_pieces(graph, words_of(tree), subwords)
+            self._graphs.append(graph)
         self.sizes = [graph.num_nodes() for graph in self._graphs]
 
     def __len__(self) -> int:
@@ -73,9 +86,13 @@ class TreeDataset(Dataset[DGLGraph]):
     def __getitem__(self, index: int | list[int]) -> DGLGraph:
         if isinstance(index, int):
             return self._graphs[index]
-        forest = _dgl.batch([self._graphs[one] for one in index])
-        schedule(forest)  # kept on the forest; what comes from another process makes it anew
-        return forest
+        return _batch([self._graphs[one] for one in index])
+
+
+def _batch(graphs: list[DGLGraph]) -> DGLGraph:
+    forest = _dgl.batch(graphs)
+    schedule(forest)  # kept on the forest; what comes from another process makes it anew
+    return forest
 
 
 def _with_targets(graph: DGLGraph, empty: int, targets: Nodes) -> DGLGraph:
@@ -84,9 +101,61 @@ def _with_targets(graph: DGLGraph, empty: int, targets: Nodes) -> DGLGraph:
     if targets == "roots":
         target[graph.out_degrees() > 0] = -1
     graph.ndata["target"] = target
-    # A batch goes between processes with its attributes; the tables would go with each.
+    return _without_tables(graph)
+
+
+def _without_tables(graph: DGLGraph) -> DGLGraph:
+    """A batch goes between processes with its attributes; the tables would go with each."""
     del graph.vocabulary, graph.labels
     return graph
+
+
+def known(forest: DGLGraph) -> tuple[Tensor, Tensor]:
+    """The nodes that have a target, and their targets."""
+    target = forest.ndata["target"]
+    rows = torch.nonzero(target >= 0).squeeze(1)
+    return rows, target[rows]
+
+
+class Pairs(NamedTuple):
+    """A batch of B pairs of trees."""
+
+    forest: DGLGraph
+    """2 B graphs, pair after pair."""
+    target: Tensor
+    """(B,)"""
+
+
+class PairDataset(Dataset[Pairs]):
+    """Pairs of trees, each with a target: a number, or the number of a class.
+
+    The items of a list of indices are one batch; its graphs have the node data ``word`` and ``span`` of `TreeDataset`.
+
+    Args:
+        pairs: of trees; their labels play no part.
+        target: (B,).
+        vocabulary: of the words.
+        subwords: as for `TreeDataset`.
+    """
+
+    def __init__(
+        self, pairs: Iterable[tuple[Tree, Tree]], target: Tensor, vocabulary: Vocabulary, subwords: int = 0
+    ) -> None:
+        self._graphs = [_without_tables(tree_to_graph(tree, vocabulary)) for pair in pairs for tree in pair]
+        for graph in self._graphs:
+            graph.ndata.pop("label")
+        sizes = [graph.num_nodes() for graph in self._graphs]
+        self.target = target
+        self.sizes = [a + b for a, b in zip(sizes[0::2], sizes[1::2], strict=True)]
+        if len(self.sizes) != len(target):
+            raise ValueError(f"expected a target for each of {len(self.sizes)} pairs, got {len(target)}")
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: list[int]) -> Pairs:
+        graphs = [self._graphs[2 * one + side] for one in index for side in (0, 1)]
+        return Pairs(_batch(graphs), self.target[index])
 
 
 class TreeBatches(Sampler[list[int]]):
@@ -169,8 +238,8 @@ class TreeBatches(Sampler[list[int]]):
         return made
 
 
-def loader(data: TreeDataset, batches: TreeBatches, workers: int = 0) -> DataLoader[DGLGraph]:
-    """Batches of ``data``, made in ``workers`` processes, or in this one.
+def loader(data: Dataset[Any], batches: TreeBatches, workers: int = 0) -> DataLoader[Any]:
+    """Batches of ``data``, which takes lists of indices, made in ``workers`` processes, or in this one.
 
     Its random numbers, which workers want though nothing here draws any, are its own, so that those of the training do
     not depend on it.
@@ -186,8 +255,8 @@ def loader(data: TreeDataset, batches: TreeBatches, workers: int = 0) -> DataLoa
     )
 
 
-def _same(forest: DGLGraph) -> DGLGraph:
-    return forest
+def _same(batch: Any) -> Any:
+    return batch
 
 
 def mixed(*numbers: int) -> int:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from corpora.sst import SENTIMENTS
-from recnn.classifier import TreeClassifier
-from recnn.data import TreeBatches, TreeDataset
+from recnn.data import TreeBatches, TreeDataset, known
+from recnn.models.classifier import TreeClassifier
 
 MEANINGS = {
     "binary": "negative against positive mass (the paper's)",
@@ -97,25 +97,31 @@ def wilson(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
 
 @torch.no_grad()
 def evaluate(model: TreeClassifier, data: TreeDataset, nodes: int = 4096) -> dict[str, Scores]:
-    """The scores of a model at "all" nodes and at the "roots".
+    """The scores of a model at "all" nodes that have a target, and at the "roots".
 
     Args:
         model: put into evaluation, and back.
         data: made with the vocabulary and labels of the model.
         nodes: how many to look at together.
     """
-    training = model.training
-    model.eval()
-    found: dict[str, list[Tensor]] = {"probabilities": [], "target": [], "root": []}
-    for indices in TreeBatches(data.sizes, nodes=nodes, shuffle=False):
-        forest = data[indices]
-        found["probabilities"].append(model.head.probabilities(model(forest)))
-        found["target"].append(forest.ndata["target"])
-        found["root"].append(forest.out_degrees() == 0)
-    model.train(training)
-    probabilities, target, root = (torch.cat(parts) for parts in found.values())
+    probabilities, target, root = answers(model, data, nodes)
     labels = model.config.labels
     return {
         "all": Scores.of(probabilities, target, labels),
         "roots": Scores.of(probabilities[root], target[root], labels),
     }
+
+
+@torch.no_grad()
+def answers(model: TreeClassifier, data: TreeDataset, nodes: int = 4096) -> tuple[Tensor, Tensor, Tensor]:
+    """The probabilities (R, C) and targets (R,) of all nodes that have a target, and whether each is a root (R,)."""
+    training = model.training
+    model.eval()
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for indices in TreeBatches(data.sizes, nodes=nodes, shuffle=False):
+        forest = data[indices]
+        rows, target = known(forest)
+        found.append((model.head.probabilities(model(forest, rows)).cpu(), target, forest.out_degrees()[rows] == 0))
+    model.train(training)
+    probabilities, targets, roots = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return probabilities, targets, roots

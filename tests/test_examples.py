@@ -15,9 +15,19 @@ SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 class Expected(NamedTuple):
     lines: list  # that are printed, among others
     files: dict  # each with the beginning of its text
+    options: tuple = ()  # that make it quick
 
 
 EXPECTED = {
+    "autoencoder.py": Expected(
+        ["Less than a quarter is left: True", "Pairs of words, both reconstructed: True"],
+        {"output/given.svg": "<svg", "output/greedy.svg": "<svg"},
+    ),
+    "compare_encoders.py": Expected(
+        ["The plot is in compare.svg"],
+        {"compare.svg": "<?xml"},
+        ("--seeds=1", "--epochs=1", "--out=compare.svg", "--encoder=bag of words", "--encoder=linearised LSTM"),
+    ),
     "own_cell.py": Expected(
         [
             "Tree up: states (9, 4), both engines agree: True",
@@ -44,6 +54,11 @@ EXPECTED = {
         ],
         {},
     ),
+    "tree_sentiment.py": Expected(
+        ["800 trees to learn from, 200 held out", "│   │           └── 4  very funny"],
+        {"output/sentiment.svg": "<svg"},
+        ("--epochs=6",),
+    ),
 }
 
 
@@ -56,7 +71,7 @@ def test_a_script_shows_and_writes_what_it_says(script, tmp_path):
     assert script in EXPECTED, f"say in {Path(__file__).name} what examples/{script} prints and writes"
     expected = EXPECTED[script]
     result = subprocess.run(
-        [sys.executable, "-W", "error", ROOT / "examples" / script],
+        [sys.executable, "-W", "error", ROOT / "examples" / script, *expected.options],
         capture_output=True,
         text=True,
         encoding="utf-8",

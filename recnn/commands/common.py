@@ -3,16 +3,15 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
-from nltk import Tree
 from rich.console import Console
 
-from corpora.sentiment import SENTIMENT_SIZES, bundled_sentiment
-from corpora.sst import read_sst
 from parsers.errors import InputError
-from recnn.classifier import TreeClassifier, load
+from recnn.models.folder import Model
+
+M = TypeVar("M", bound=Model)
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
 
@@ -62,23 +61,19 @@ def read_sentences(arguments: Sequence[str] | None) -> Iterator[tuple[str, str]]
                 yield f"standard input, line {number}: ", text
 
 
-def read_part(data: Path | None, part: str) -> list[Tree]:
-    """The trees of a part of a treebank: ``part.txt`` in a folder, or, without one, of the bundled treebank."""
-    return list(bundled_sentiment(part) if data is None else read_sst(data / f"{part}.txt"))
-
-
-def read_labelled_trees(name: str) -> list[Tree]:
-    """The trees of a file, or of a part of the bundled treebank.
+def part_of(folder: str | Path, part: str) -> Path:
+    """The file of a part of a corpus, "train" or "dev", under one of the names that it goes by.
 
     Raises:
-        CorpusError: the file is malformed.
-        OSError: it cannot be read.
+        InputError: there is none.
     """
-    if name in SENTIMENT_SIZES and not Path(name).exists():
-        return list(bundled_sentiment(name))
-    return list(read_sst(name))
+    names = [f"{part}.txt", f"{part}.tsv", {"train": "SICK_train.txt", "dev": "SICK_trial.txt"}[part]]
+    for name in names:
+        if (Path(folder) / name).exists():
+            return Path(folder) / name
+    raise InputError(f"{folder}: no {names[0]} there, nor {' nor '.join(names[1:])}")
 
 
-def read_model(folder: Path) -> TreeClassifier:
+def read_model(folder: Path, kind: type[M]) -> M:
     """The model in a folder, or the best one of a run's."""
-    return load(folder / "best" if (folder / "run.json").is_file() and (folder / "best").is_dir() else folder)
+    return kind.load(folder / "best" if (folder / "run.json").is_file() and (folder / "best").is_dir() else folder)

@@ -9,17 +9,18 @@ import typer
 from nltk import Tree
 from rich.text import Text
 
+from corpora.listops import listops_tree, parse_listops
 from corpora.sentiment import sentiment_grammar
 from corpora.sst import SENTIMENTS
 from corpora.text import replacing
 from corpora.treebanks import read_trees
-from parsers.errors import EmptySentenceError, InputError, SentenceError
+from parsers.errors import EmptySentenceError, InputError, SentenceError, TreeError
 from parsers.grammar import GrammarParser, load_grammar
 from parsers.tokens import tokenize
-from parsers.trees import constituents, words_of
-from recnn.classifier import TreeClassifier
+from parsers.trees import constituents, shaped, words_of
 from recnn.commands.common import Failures, Sentences, fail, out, read_model, read_sentences
 from recnn.draw import tree_to_svg
+from recnn.models.classifier import TreeClassifier
 
 # From red to green, by way of grey; colours of 256 that can be read on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
@@ -30,23 +31,25 @@ def predict(
     sentences: Sentences = None,
     trees: Annotated[Path | None, typer.Option(help="A file of bracketed trees instead of sentences.")] = None,
     grammar: Annotated[
-        str | None, typer.Option(help="Parse with this one. [default: the bundled treebank's, else from the right]")
+        str | None,
+        typer.Option(help="Parse with this one. \\[default: for sentiment the bundled treebank's, else no grammar]"),
     ] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the tree there; takes one tree.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one per tree.")] = False,
 ) -> None:
     """Print the label that a model gives every node of a tree, and how probable it is.
 
-    A sentence is parsed with the grammar of the bundled treebank; if that has no parse of it, words are joined from
-    the right, which is said. With --grammar, a sentence without a parse is an error.
+    For a model of sentiment, a sentence is parsed with the grammar of the bundled treebank; if that has no parse of it,
+    its words are joined in a tree of the model's --shape, which is said. With --grammar, a sentence without a parse is
+    an error. For a model of ListOps, a sentence is an expression such as "[MAX 2 [MIN 4 7 ] 0 ]".
     """
     if (trees is None) == (not sentences):
         raise typer.BadParameter("give either sentences or --trees FILE", param_hint="SENTENCE...")
     if svg is not None and as_json:
         raise typer.BadParameter("it does not go with --json", param_hint="--svg")
-    found = read_model(model)
+    found = read_model(model, TreeClassifier)
     with Failures() as failures:
-        read = read_trees(trees) if trees is not None else _parsed(sentences, grammar, failures)
+        read = read_trees(trees) if trees is not None else _parsed(found, sentences, grammar, failures)
         drawn = 0
         for tree in read:
             nodes = _nodes(found, _fitting(found, tree))
@@ -64,27 +67,31 @@ def predict(
                 out.print(_picture(nodes))
 
 
-def _parsed(sentences: Iterable[str] | None, grammar: str | None, failures: Failures) -> Iterator[Tree]:
-    """The best parse of each sentence."""
-    parser = GrammarParser(sentiment_grammar() if grammar is None else load_grammar(grammar))
+def _parsed(
+    model: TreeClassifier, sentences: Iterable[str] | None, grammar: str | None, failures: Failures
+) -> Iterator[Tree]:
+    """The tree of each sentence: its best parse, if there is a grammar."""
+    parser = None
+    if grammar is not None or model.config.form == "sst":
+        parser = GrammarParser(sentiment_grammar() if grammar is None else load_grammar(grammar))
     for place, sentence in read_sentences(list(sentences or ())):
         try:
-            yield parser.parse(sentence)
-        except EmptySentenceError as error:
-            failures.add(SentenceError(f"{place}{error}"))
+            if model.config.form == "listops":
+                yield listops_tree(parse_listops(sentence))
+            elif parser is None:
+                yield shaped(tokenize(sentence), model.config.shape)
+            else:
+                yield parser.parse(sentence)
+        except (EmptySentenceError, TreeError) as error:
+            failures.add(InputError(f"{place}{error}"))
         except SentenceError as error:
             if grammar is not None:
                 failures.add(SentenceError(f"{place}{error}"))
                 continue
-            fail(f"{place}{sentence!r} is not in the bundled treebank's grammar: its words are joined from the right")
-            yield _from_the_right(tokenize(sentence))
-
-
-def _from_the_right(words: list[str]) -> Tree:
-    tree = Tree("", [words[-1]])
-    for word in reversed(words[:-1]):
-        tree = Tree("", [Tree("", [word]), tree])
-    return tree
+            shape = model.config.shape
+            how = "in a balanced tree" if shape == "balanced" else f"from the {shape}"
+            fail(f"{place}{sentence!r} is not in the bundled treebank's grammar: its words are joined {how}")
+            yield shaped(tokenize(sentence), shape)
 
 
 def _fitting(model: TreeClassifier, tree: Tree) -> Tree:
@@ -94,9 +101,24 @@ def _fitting(model: TreeClassifier, tree: Tree) -> Tree:
         return tree
     if max(2, int(model.config.arity)) > int(model.config.arity):
         raise InputError(f"the model takes chains, and a node of the tree has {widest} children")
-    tree = tree.copy(deep=True)
-    tree.chomsky_normal_form()
-    return tree
+    return _binarised(tree)
+
+
+def _binarised(tree: Tree) -> Tree:
+    """A copy without nodes of more than two children, which nltk makes of no deep tree."""
+    found = constituents(tree)
+    made: list[list[Tree | str]] = [[] for _ in found]  # the children of each node, from right to left
+    result = tree
+    for index in range(len(found) - 1, -1, -1):
+        node, parent = found[index].node, found[index].parent
+        if isinstance(node, Tree):
+            children = made[index]
+            while len(children) > 2:
+                children[:2] = [Tree("", [children[1], children[0]])]
+            result = Tree(node.label(), children[::-1])
+            made[index] = []
+        made[parent].append(result if isinstance(node, Tree) else node)
+    return result
 
 
 def _nodes(model: TreeClassifier, tree: Tree) -> list[dict[str, Any]]:

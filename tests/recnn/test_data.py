@@ -8,6 +8,7 @@ import recnn
 from corpora import SENTIMENTS, bundled_sentiment
 from parsers import InputError, words_of
 from recnn import TreeBatches, TreeDataset, Vocabulary, loader
+from recnn.data import known
 from recnn.schedule import schedule
 
 torch.set_num_threads(1)
@@ -42,6 +43,13 @@ def test_a_batch_is_the_graphs_one_after_another():
     assert schedule(forest) is schedule(forest)
     assert schedule(forest).trees == 3
     assert len(data.targets()) == sum(data.sizes)
+
+
+def test_known_are_the_nodes_that_have_a_target():
+    forest = TreeDataset(TREES, VOCABULARY, SENTIMENTS, "roots")[[5, 0]]
+    rows, target = known(forest)
+    assert rows.tolist() == [0, len(TreeDataset(TREES[5:6], VOCABULARY, SENTIMENTS).targets())]
+    assert target.tolist() == [int(TREES[5].label()), int(TREES[0].label())]
 
 
 @pytest.mark.parametrize("options", [{"trees": 7}, {"nodes": 150}, {"trees": 7, "pool": 3}, {"nodes": 150, "pool": 3}])

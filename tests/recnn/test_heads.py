@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from recnn import Head, RelatednessHead
+from recnn import Head, PairHead, RelatednessHead
 
 torch.set_num_threads(1)
 
@@ -88,12 +88,32 @@ def test_wrong_options(options, message):
         Head(4, **options)
 
 
+def compared(module, left, right):
+    """What stands in the brackets of equation 15."""
+    product, difference = module.product, module.difference
+    return product.weight @ (left * right) + difference.weight @ abs(left - right) + product.bias
+
+
+def test_a_head_of_pairs_scores_their_comparison():
+    head = PairHead(4, 3, hidden_size=6, class_weights=torch.tensor([0.5, 2.0, 1.0])).double()
+    left, right = made(8, 5, 4), made(9, 5, 4)
+    scores = head(left, right)
+    for row in range(5):
+        h = 1 / (1 + torch.exp(-compared(head.compare, left[row], right[row])))
+        torch.testing.assert_close(scores[row], head.head.linear.weight @ h + head.head.linear.bias)
+    torch.testing.assert_close(head(right, left), scores)  # both of its parts are symmetric
+    target = torch.tensor([0, 2, 1, -1, 1])
+    losses = [(w, -scores[i].log_softmax(0)[t]) for i, t, w in ((0, 0, 0.5), (1, 2, 1), (2, 1, 2), (4, 1, 2))]
+    expected = sum(w * loss for w, loss in losses) / sum(w for w, _ in losses)
+    torch.testing.assert_close(head.loss(scores, target), expected)
+
+
 def test_relatedness_is_the_papers_equations():
     head = RelatednessHead(4, 3).double()
     left, right = made(5, 2, 4), made(6, 2, 4)
-    W_x, b_h, W_p, b_p = head.product.weight, head.product.bias, head.output.weight, head.output.bias
+    W_p, b_p = head.output.weight, head.output.bias
     for row in range(2):
-        both = W_x @ (left[row] * right[row]) + head.difference.weight @ abs(left[row] - right[row]) + b_h
+        both = compared(head.compare, left[row], right[row])
         s = W_p @ (1 / (1 + torch.exp(-both))) + b_p
         p = torch.exp(s) / torch.exp(s).sum()
         found = head(left, right)

@@ -1,61 +1,42 @@
 """Runs: the same for the same seed, whole after a kill, and clear about what is wrong."""
 
-import csv
-import json
 import math
 import os
-import signal
 import subprocess
 import sys
-import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from torchmetrics import MeanMetric
 
 import recnn
-from corpora import SENTIMENTS, bundled_sentiment
+from corpora import SENTIMENTS
 from parsers import InputError
-from recnn import ClassifierConfig
-from recnn.data import TreeDataset
-from recnn.training import RunError, TrainingOptions, read_run, share_of_rate, train
+from recnn.objectives.base import Measure
+from recnn.objectives.options import WordOptions
+from recnn.objectives.trees import TreeClassification
+from recnn.training.module import _AVERAGE_EVERY
+from recnn.training.run import RunError, read_run
+from tests.command_line import process
+from tests.runs import CONFIG, DEV, TREES, metrics, options_of, same, trained, weights
 
 torch.set_num_threads(1)
-ROOT = Path(__file__).parent.parent.parent
-TREES = [tree for tree, _ in zip(bundled_sentiment("train"), range(60), strict=False)]
-DEV = [tree for tree, _ in zip(bundled_sentiment("dev"), range(20), strict=False)]
-CONFIG = ClassifierConfig(tuple(SENTIMENTS), input_size=6, hidden_size=5, word_dropout=0.1, input_dropout=0.1)
-
-
-def trained(out, config=CONFIG, trees=TREES, resume=False, **options):
-    return train(config, TrainingOptions(**{"epochs": 2, "batch": 16, **options}), trees, DEV, out, resume)
-
-
-def weights(folder):
-    return load_file(folder / "weights.safetensors")
-
-
-def metrics(folder):
-    return list(csv.DictReader((folder / "metrics.csv").read_text("utf-8").splitlines()))
-
-
-def same(one, other):
-    one, other = weights(one), weights(other)
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_run_leaves_models_metrics_and_a_picture(tmp_path):
-    best = trained(tmp_path / "run", epochs=3)
+    best, _ = trained(tmp_path / "run", epochs=3)
     names = ["best", "curves.png", "initial", "last", "metrics.csv", "resume.ckpt", "run.json"]
     assert sorted(os.listdir(tmp_path / "run")) == names
     rows = metrics(tmp_path / "run")
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert best["all"] == max(float(row["all"]) for row in rows)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert best["all"] == max(row["all"] for row in rows)
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not same(tmp_path / "run" / "initial", tmp_path / "run" / "last")
     model = recnn.load(tmp_path / "run" / "best")
-    scores = recnn.evaluate(model, TreeDataset(DEV, model.vocabulary, SENTIMENTS))
+    scores = recnn.evaluate(model, recnn.TreeDataset(DEV, model.vocabulary, SENTIMENTS))
     for place, one in scores.items():
         assert one.record()["fine"] == pytest.approx(best[place], abs=1e-6)
         assert one.record()["binary"] == pytest.approx(best[f"binary_{place}"], abs=1e-6)
@@ -64,7 +45,7 @@ def test_a_run_leaves_models_metrics_and_a_picture(tmp_path):
 @pytest.mark.parametrize("model", ["tree", "sequence"])
 @pytest.mark.parametrize("options", [{}, {"optimizer": "adam", "nodes": 300, "pool": 2, "learning_rate": 0.01}])
 def test_the_seed_decides(tmp_path, model, options):
-    config = ClassifierConfig(tuple(SENTIMENTS), model, input_size=6, hidden_size=5)
+    config = replace(CONFIG, model=model, word_dropout=0.0, input_dropout=0.0)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         trained(tmp_path / name, config, seed=seed, **options)
     assert same(tmp_path / "a" / "last", tmp_path / "b" / "last")
@@ -77,6 +58,7 @@ def test_the_seed_decides(tmp_path, model, options):
         {},
         {"optimizer": "adam", "learning_rate": 0.01, "clip": 0.5, "warmup": 3},
         {"nodes": 300, "pool": 2, "patience": 9},
+        {"optimizer": "sgd", "average": 0.9, "precision": "bf16-mixed"},
     ],
 )
 def test_more_epochs_later_are_more_epochs_at_once(tmp_path, options):
@@ -86,86 +68,220 @@ def test_more_epochs_later_are_more_epochs_at_once(tmp_path, options):
     trained(tmp_path / "twice", resume=True, epochs=4, **options)
     for part in ("initial", "best", "last"):
         assert same(tmp_path / "once" / part, tmp_path / "twice" / part)
-    tables = [[{**row, "seconds": ""} for row in metrics(tmp_path / name)] for name in ("once", "twice")]
-    assert tables[0] == tables[1]
+    assert metrics(tmp_path / "once") == metrics(tmp_path / "twice")
 
 
-def test_killed_in_the_middle_of_an_epoch(tmp_path):
-    command = [sys.executable, "-m", "recnn", "train", "sentiment", "--input-size", "12", "--hidden-size", "10"]
-    command += ["--epochs", "4", "--schedule", "cosine", "--word-dropout", "0.1", "--batch", "4"]
-    subprocess.run([*command, "--out", tmp_path / "whole"], cwd=ROOT, check=True, capture_output=True)
-    process = subprocess.Popen([*command, "--out", tmp_path / "killed"], cwd=ROOT, stdout=subprocess.PIPE)
-    for _ in range(2):  # the lines of two epochs
-        process.stdout.readline()
-    time.sleep(0.3)  # into the third
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    rows = (tmp_path / "killed" / "metrics.csv").read_text().splitlines()
-    assert len(rows) == 3
-    assert not same(tmp_path / "whole" / "last", tmp_path / "killed" / "last")
-    result = subprocess.run(
-        [sys.executable, "-m", "recnn", "train", "sentiment", "--resume", "--out", tmp_path / "killed"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "epoch 3:" in result.stdout
-    assert "epoch 2:" not in result.stdout.replace("best: epoch 2", "")
+KILLED = {
+    "plain": {},
+    "worker": {"workers": 1},
+    "average": {"average": 0.9, "optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.1},
+    "schedule": {"optimizer": "adam", "schedule": "cosine", "warmup": 3, "clip": 0.5, "learning_rate": 0.01},
+}
+COMMAND = ["train", "sentiment", "--input-size", "5", "--hidden-size", "4", "--epochs", "4", "--schedule", "linear"]
+COMMAND += ["--word-dropout", "0.1", "--batch", "150"]  # seven batches an epoch
+
+# Each run in a process of its own, which ends itself at the second batch of its third epoch, before the step.
+KILLER = """
+import os, signal, sys
+from recnn.cli import main
+from recnn.objectives.trees import TreeClassification
+from tests.recnn.training.test_run import COMMAND, KILLED
+from tests.runs import trained
+
+begin, loss, count = TreeClassification.begin, TreeClassification.loss, [0, 0]
+
+def beginning(self, training):
+    if training:
+        count[:] = count[0] + 1, 0
+    begin(self, training)
+
+def killing(self, batch):
+    count[1] += 1
+    if count == [3, 2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return loss(self, batch)
+
+TreeClassification.begin, TreeClassification.loss = beginning, killing
+for name in [*KILLED, "command"]:
+    if child := os.fork():
+        print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    if name == "command":
+        sys.argv = ["recnn", *COMMAND, "--out", "command"]
+        os.dup2(2, 1)
+        main()
+    else:
+        trained(name, epochs=4, batch=8, **KILLED[name])
+    os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "-c", KILLER], cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.stdout.split() == [word for name in [*KILLED, "command"] for word in (name, "-9")], result.stderr
+    return folder
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_killed_in_the_middle_of_an_epoch(tmp_path, killed, name):
+    trained(tmp_path, epochs=4, batch=8, **KILLED[name])
+    assert [row["epoch"] for row in metrics(killed / name)] == [1, 2]
+    assert not same(tmp_path / "last", killed / name / "last")
+    torch.rand(3)
+    _, objective = trained(killed / name, resume=True, epochs=4, batch=8, **KILLED[name])
     for part in ("initial", "best", "last"):
-        assert same(tmp_path / "whole" / part, tmp_path / "killed" / part)
+        assert same(tmp_path / part, killed / name / part)
+    assert metrics(tmp_path) == metrics(killed / name)
+    assert sorted(os.listdir(tmp_path)) == sorted(os.listdir(killed / name))
+    final = {key: value.to_dense() for key, value in objective.model.state_dict().items()}
+    assert all(torch.equal(value, weights(tmp_path / "last")[key]) for key, value in final.items()) == (
+        name != "average"
+    )
 
 
-def test_it_stops_early(tmp_path):
-    trained(tmp_path, epochs=50, patience=1, learning_rate=1e-9)
-    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 3
+def test_a_killed_command_goes_on(tmp_path, killed):
+    status, out, err = process(*COMMAND, "--out", tmp_path / "whole")
+    assert (status, err) == (0, "")
+    whole = out.splitlines()
+    status, out, err = process("train", "sentiment", "--resume", "--out", killed / "command")
+    assert (status, err) == (0, "")
+    assert [line.split(",")[:-1] for line in out.splitlines()[:2]] == [line.split(",")[:-1] for line in whole[2:4]]
+    assert metrics(tmp_path / "whole") == metrics(killed / "command")
+    for part in ("initial", "best", "last"):
+        assert same(tmp_path / "whole" / part, killed / "command" / part)
 
 
-def test_clipping_bounds_the_step(tmp_path):
-    from recnn.training import Training
+def test_the_average_moves_as_its_formula_says(tmp_path):
+    seen = []
 
-    torch.manual_seed(0)
-    model = recnn.TreeClassifier(CONFIG, recnn.Vocabulary(["the", "plot"]))
-    data = TreeDataset(DEV, model.vocabulary, SENTIMENTS)
-    for clip in (0.01, 1e9):
-        training = Training(model, TrainingOptions(clip=clip), data)
-        model.zero_grad()
-        (100 * training.training_step(data[[0, 1]], 0)).backward()
-        before = {name: p.grad.to_dense().clone() for name, p in model.named_parameters()}
-        norm = math.sqrt(sum(float(g.square().sum()) for g in before.values()))
-        training.configure_gradient_clipping(None)
-        for name, p in model.named_parameters():
-            torch.testing.assert_close(p.grad.to_dense(), before[name] * min(1, clip / norm))
+    class Watched(TreeClassification):
+        def loss(self, batch):
+            seen.append(self.weights())
+            return super().loss(batch)
+
+        def weights(self):
+            return {name: value.detach().clone().double() for name, value in self.model.state_dict().items()}
+
+    best, objective = trained(tmp_path, kind=Watched, epochs=3, batch=8, average=0.8)
+    steps = [*seen[1:], objective.weights()]  # the weights after each step
+    assert len(steps) == 24
+    average, decay = steps[0], 0.8**_AVERAGE_EVERY
+    for number, now in enumerate(steps, 1):
+        if number % _AVERAGE_EVERY == 0:
+            average = {name: decay * average[name] + (1 - decay) * now[name] for name in now}
+    kept = weights(tmp_path / "last")
+    for name, value in average.items():
+        torch.testing.assert_close(kept[name].double(), value, rtol=1e-5, atol=1e-7)
+    assert not torch.allclose(kept["head.linear.weight"].double(), steps[-1]["head.linear.weight"], rtol=1e-3)
+    model = recnn.load(tmp_path / "best")
+    scores = recnn.evaluate(model, recnn.TreeDataset(DEV, model.vocabulary, SENTIMENTS))
+    assert scores["all"].record()["fine"] == pytest.approx(best["all"], abs=1e-6)
 
 
-def test_schedules():
-    def shares(**options):
-        return [round(share_of_rate(TrainingOptions(**options), step, 6), 3) for step in range(7)]
+def test_half_precision_trains_and_keeps_whole_weights(tmp_path):
+    trained(tmp_path / "whole", epochs=1)
+    trained(tmp_path / "half", epochs=1, precision="bf16-mixed")
+    (whole,), (half,) = metrics(tmp_path / "whole"), metrics(tmp_path / "half")
+    assert half["loss"] == pytest.approx(whole["loss"], rel=0.02)
+    assert half["loss"] != whole["loss"]
+    assert {value.dtype for value in weights(tmp_path / "half" / "last").values()} == {torch.float32}
 
-    assert shares() == [1] * 7
-    assert shares(schedule="linear", warmup=2) == [0.5, 1, 1, 0.75, 0.5, 0.25, 0]
-    assert shares(schedule="cosine") == [1, 0.933, 0.75, 0.5, 0.25, 0.067, 0]
+
+def test_a_machine_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="precision: 16-mixed takes a GPU"):
+        trained(tmp_path / "run", precision="16-mixed", device="auto")
+    with pytest.raises(InputError, match="device: there is no CUDA device"):
+        trained(tmp_path / "run", device="cuda")
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensorboard_is_told_what_is_measured(tmp_path):
+    pytest.importorskip("tensorboard")
+    trained(tmp_path, tensorboard=True)
+    (events,) = (tmp_path / "tensorboard").glob("events.out.*")
+    written = events.read_bytes()
+    assert all(name.encode() in written for name in ("all", "binary_all", "roots", "binary_roots"))
+
+
+class Scripted(TreeClassification):
+    """What is measured is as told, whatever the model."""
+
+    values: tuple = ()
+    better = "max"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.measures = {"score": Measure(MeanMetric(nan_strategy="disable"), self.better, share=False)}
+        self.said = list(self.values)
+
+    def measure(self, batch):
+        self.measures["score"].metric.update(self.said.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("better", "values", "best"),
+    [
+        ("max", (0.1, 0.3, 0.3, 0.2), 2),
+        ("min", (0.3, 0.1, 0.2, 0.1), 2),
+        ("max", (math.nan, -2.0, math.nan, -1.0), 4),
+        ("min", (math.nan, 2.0, math.nan, 3.0), 2),
+        ("max", (math.nan,) * 4, 1),
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_best(tmp_path, better, values, best):
+    kind = type("Told", (Scripted,), {"values": values, "better": better})
+    found, _ = trained(tmp_path, kind=kind, epochs=4, patience=4)
+    assert found["epoch"] == best
+    measured = [row["score"] for row in metrics(tmp_path)]
+    assert measured == pytest.approx(values, nan_ok=True)
+    assert same(tmp_path / "best", tmp_path / "last") == (best == 4)
+
+
+@pytest.mark.parametrize(("better", "step"), [("max", -1), ("min", 1)])
+def test_it_stops_early(tmp_path, better, step):
+    kind = type("Worse", (Scripted,), {"values": tuple(step * i for i in range(50)), "better": better})
+    trained(tmp_path, kind=kind, epochs=50, patience=2)
+    assert len(metrics(tmp_path)) == 3
+
+
+def test_word_vectors_have_a_rate_of_their_own(tmp_path):
+    trained(tmp_path, embedding_rate=0.0, weight_decay=0.1)
+    first, last = weights(tmp_path / "initial"), weights(tmp_path / "last")
+    same_rows = {name for name in first if torch.equal(first[name], last[name])}
+    assert same_rows == {"encoder.words.embedding.weight"}
 
 
 def test_folders_of_other_runs(tmp_path):
+    run = tmp_path / "run"
     with pytest.raises(RunError, match="no run to resume"):
-        trained(tmp_path / "run", resume=True)
-    trained(tmp_path / "run", epochs=1)
+        trained(run, resume=True)
+    trained(run, epochs=1)
     with pytest.raises(RunError, match="there is a run already"):
-        trained(tmp_path / "run")
-    with pytest.raises(RunError, match="its options differ in 'batch'"):
-        trained(tmp_path / "run", resume=True, batch=3)
-    with pytest.raises(RunError, match="its trees differ in 'train'"):
-        trained(tmp_path / "run", resume=True, trees=TREES[1:] + TREES[:1])
-    with pytest.raises(RunError, match="its config differ in 'cell'"):
-        trained(tmp_path / "run", ClassifierConfig(tuple(SENTIMENTS), cell="gru"), resume=True)
-    config, options, notes = read_run(tmp_path / "run")
-    assert (config, options, notes) == (CONFIG, TrainingOptions(epochs=1, batch=16), {})
-    for text in ("{", "[]", '{"options": {"colour": 1}}', '{"options": {"epochs": "x"}}', '{"options": {}}'):
-        (tmp_path / "run" / "run.json").write_text(text)
-        with pytest.raises(RunError, match=r"run\.json: "):
-            read_run(tmp_path / "run")
+        trained(run)
+    with pytest.raises(RunError, match="its options differs in 'batch'"):
+        trained(run, resume=True, batch=3)
+    with pytest.raises(RunError, match="its digest differs in 'train'"):
+        trained(run, resume=True, trees=TREES[1:] + TREES[:1])
+    with pytest.raises(RunError, match="its model differs in 'cell'"):
+        trained(run, replace(CONFIG, cell="gru"), resume=True)
+    assert read_run(run)["options"] == asdict(options_of(epochs=1))
+    for text in (b"{", b"[]", b'{"options": 3}', b"\xff", b"[" * 100_000):
+        (run / "run.json").write_bytes(text)
+        with pytest.raises(RunError, match=r"run\.json: ") as caught:
+            trained(run, resume=True)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_finished_run_stays_as_it_is(tmp_path):
+    first, _ = trained(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name.endswith((".safetensors", ".csv"))}
+    again, _ = trained(tmp_path, resume=True)
+    assert again == first
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 def test_nothing_in_a_checkpoint_is_code(tmp_path):
@@ -180,34 +296,20 @@ def test_nothing_in_a_checkpoint_is_code(tmp_path):
     with pytest.raises(RunError, match=r"resume\.ckpt: no checkpoint"):
         trained(tmp_path, resume=True)
     assert not (tmp_path / "made").exists()
-    (tmp_path / "resume.ckpt").write_bytes(b"junk")
-    with pytest.raises(RunError, match=r"resume\.ckpt: no checkpoint"):
-        trained(tmp_path, resume=True)
+    for content in (b"junk", b""):
+        (tmp_path / "resume.ckpt").write_bytes(content)
+        with pytest.raises(RunError, match=r"resume\.ckpt: no checkpoint"):
+            trained(tmp_path, resume=True)
 
 
 def test_what_cannot_be_trained(tmp_path):
     with pytest.raises(InputError, match="no trees to train on"):
         trained(tmp_path, trees=[])
+    with pytest.raises(InputError, match="monitor: 'speed' is none of all, binary_all, roots, binary_roots"):
+        trained(tmp_path / "run", monitor="speed")
+    assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="the loss is nan in epoch 0, batch"):
-        trained(tmp_path / "run", embedding_scale=1e38, config=ClassifierConfig(tuple(SENTIMENTS), cell="tensor"))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"epochs": 0},
-        {"batch": 1.5},
-        {"optimizer": "sgd"},
-        {"learning_rate": 0},
-        {"learning_rate": math.nan},
-        {"clip": -1},
-        {"weight_decay": "much"},
-        {"nodes": True},
-    ],
-)
-def test_wrong_options(options):
-    with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
-        TrainingOptions(**options)
+        trained(tmp_path / "run", replace(CONFIG, cell="tensor"), words=WordOptions(embedding_scale=1e38))
 
 
 def test_a_missing_extra_is_one_line(tmp_path):
@@ -216,4 +318,4 @@ def test_a_missing_extra_is_one_line(tmp_path):
     result = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr == "recnn: this needs lightning, which is not installed: pip install 'recnn[train]'\n"
-    assert json.dumps(os.listdir(tmp_path)) == "[]"
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,103 @@
+"""The sentiment of every phrase: train a small Tree-LSTM, measure it, and see what it makes of three sentences.
+
+    python examples/tree_sentiment.py                 # on the bundled treebank, under a minute
+    python examples/tree_sentiment.py --data sst      # on a folder with train.txt and dev.txt, as SST has them
+
+prints what it finds and writes output/sentiment.svg. `recnn train sentiment` does the same from the command line; this
+is how to do it from Python.
+"""
+
+from collections import deque
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from nltk import Tree
+from rich.console import Console
+from rich.tree import Tree as Branches
+
+import recnn
+from corpora import SENTIMENTS, bundled_sentiment, read_sst
+from corpora.sentiment import sentiment_grammar
+from parsers import GrammarParser
+from recnn.objectives.options import TrainingOptions
+from recnn.objectives.trees import TreeClassification
+from recnn.training.run import train
+
+# "funny" is positive, "very funny" more so, "not very funny" negative, and after "but" all is different.
+SENTENCES = [
+    "the plot is not very funny , but the cast is superb .",
+    "although its music is wonderful , the film does not please the crowd .",
+    "this story lacks any clever idea and the ending was hardly good !",
+]
+COLOURS = ["bold red", "red", "grey50", "green", "bold green"]  # of the sentiments 0 to 4
+
+
+def main(
+    data: Annotated[Path | None, typer.Option(help="A folder with train.txt and dev.txt, in SST's format.")] = None,
+    epochs: Annotated[int, typer.Option(help="How often each tree is seen.")] = 12,
+) -> None:
+    """Train, measure, draw."""
+    # 1. Trees with a sentiment at every node.
+    parts = ("train", "dev")
+    if data is None:
+        learnt, held_out = (list(bundled_sentiment(part)) for part in parts)
+    else:
+        learnt, held_out = (list(read_sst(data / f"{part}.txt")) for part in parts)
+    print(f"{len(learnt):,} trees to learn from, {len(held_out):,} held out")
+
+    # 2. A Tree-LSTM and how it is trained. A run keeps its models and curves in a folder; this one is thrown away.
+    config = recnn.ClassifierConfig(
+        labels=tuple(SENTIMENTS), form="sst", cell="lstm", input_size=32, hidden_size=64, dropout=0.2
+    )
+    options = TrainingOptions(epochs=epochs, optimizer="adam", learning_rate=0.005, schedule="cosine", clip=5.0)
+    with TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        train(lambda: TreeClassification(config, options, learnt, held_out), options, run, report=print)
+        model = recnn.TreeClassifier.load(run / "best")  # of the epoch with the best accuracy on held-out trees
+
+    # 3. How good it is, at all phrases and at whole sentences; the binary question leaves neutral ones out.
+    scores = recnn.evaluate(model, recnn.TreeDataset(held_out, model.vocabulary, model.labels))
+    for place, name in (("all", "phrases"), ("roots", "sentences")):
+        found = scores[place]
+        fine, binary = found.right / found.count, found.binary["binary"] / found.polar
+        print(f"Held-out {name}: {100 * fine:.1f} % of five sentiments right, {100 * binary:.1f} % of two")
+
+    # 4. What it says of each phrase of sentences of our own, on the trees of the bundled grammar.
+    parser, console = GrammarParser(sentiment_grammar()), Console(highlight=False)
+    answers = [answered(model, parser.parse(sentence)) for sentence in SENTENCES]
+    for answer in answers:
+        console.print(branches(answer))
+
+    # 5. The first as a picture.
+    output = Path("output")
+    output.mkdir(exist_ok=True)
+    (output / "sentiment.svg").write_text(recnn.tree_to_svg(answers[0]), "utf-8")
+
+
+def answered(model: recnn.TreeClassifier, tree: Tree) -> Tree:
+    """The tree with the likeliest sentiment of each node for a label."""
+    graph = model.graph(tree)
+    (probabilities,) = model.probabilities([tree])  # (N, 5), in the order of the graph's nodes
+    graph.ndata["label"] = probabilities.argmax(1)
+    return recnn.graph_to_tree(graph, labels=list(SENTIMENTS))
+
+
+def branches(tree: Tree) -> Branches:
+    """The tree for a terminal, a phrase a line: its sentiment, in its colour, and its words."""
+    top = Branches(line(tree), guide_style="dim")
+    agenda = deque([(top, tree)])
+    while agenda:
+        branch, phrase = agenda.popleft()
+        agenda += [(branch.add(line(child)), child) for child in phrase if isinstance(child, Tree)]
+    return top
+
+
+def line(phrase: Tree) -> str:
+    """A sentiment and the words that have it."""
+    return f"[{COLOURS[int(phrase.label())]}]{phrase.label()}[/]  {' '.join(phrase.leaves())}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

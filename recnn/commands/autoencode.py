@@ -1,0 +1,103 @@
+"""`recnn train autoencoder`, and `recnn autoencode`: trees with the reconstruction of their phrases."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from nltk import Tree
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from corpora.labelled_trees import read_labelled_trees
+from corpora.sentiment import bundled_sentiment
+from corpora.text import lines, replacing
+from corpora.treebanks import read_trees
+from parsers.errors import InputError
+from parsers.tokens import tokenize
+from parsers.trees import shaped, words_of
+from recnn.commands.common import Sentences, out, part_of, read_model, read_sentences
+from recnn.config import STRICT, Location
+from recnn.draw import tree_to_svg, tree_to_text
+from recnn.models.autoencoder import AutoencoderConfig, AutoencoderOptions, TreeAutoencoder
+from recnn.objectives.options import TrainingOptions, WordOptions
+
+if TYPE_CHECKING:
+    from recnn.objectives.autoencoder import TreeAutoencoding
+
+
+@dataclass(frozen=True, config=STRICT)
+class AutoencoderData:
+    """Trees, or sentences without trees."""
+
+    data: Annotated[
+        Location | None, Field(description="A folder with train.txt and dev.txt. [default: the sentiment treebank]")
+    ] = None
+    form: Annotated[
+        Literal["trees", "text"], Field(description="Penn Treebank brackets, or a sentence a line, for greedy trees.")
+    ] = "trees"
+
+
+def autoencoder(
+    network: AutoencoderOptions, words: WordOptions, data: AutoencoderData, options: TrainingOptions
+) -> "TreeAutoencoding":
+    """Train vectors of phrases from which the vectors of their parts are reconstructed (Socher et al. 2011).
+
+    The trees are those of the data, or, with --trees greedy, those that the model puts together from the words. With
+    --alpha below 1 the labels of the data are learnt as well: those of each node, or, on greedy trees, the sentence's.
+    """
+    from recnn.objectives.autoencoder import TreeAutoencoding, labels_of
+
+    if data.form == "text" and network.trees == "given":
+        raise typer.BadParameter("text has no trees: take --trees greedy", param_hint="--form")
+    train, dev = (_read(data, part) for part in ("train", "dev"))
+    labels = labels_of(train) if network.alpha < 1 else ()
+    try:
+        config = AutoencoderConfig(labels=labels, **asdict(network))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--alpha") from None
+    return TreeAutoencoding(config, options, train, dev, words)
+
+
+def _read(data: AutoencoderData, part: Literal["train", "dev"]) -> list[Tree]:
+    if data.data is None:
+        return list(bundled_sentiment(part))
+    path = part_of(data.data, part)
+    if data.form == "trees":
+        return list(read_labelled_trees(path))
+    return [shaped(tokenize(line)) for _, line in lines(path) if line.strip()]
+
+
+def autoencode(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a model, or of a run.")],
+    sentences: Sentences = None,
+    trees: Annotated[Path | None, typer.Option(help="A file of bracketed trees instead of sentences.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the tree there; takes one tree.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one per tree.")] = False,
+) -> None:
+    """Draw trees with the reconstruction error of each phrase, and the words that it is reconstructed as.
+
+    A sentence gets the greedy tree: again and again the two neighbours join that have the least error.
+    """
+    if (trees is None) == (not sentences):
+        raise typer.BadParameter("give either sentences or --trees FILE", param_hint="SENTENCE...")
+    if svg is not None and as_json:
+        raise typer.BadParameter("it does not go with --json", param_hint="--svg")
+    found = read_model(model, TreeAutoencoder)
+    if trees is not None:
+        read = list(read_trees(trees))
+    else:
+        read = found.greedy([tokenize(sentence) for _, sentence in read_sentences(sentences)])
+    if svg is not None:
+        if len(read) != 1:
+            raise InputError(f"{svg}: one picture shows one tree, and there are {len(read)}")
+        with replacing(svg) as part:
+            part.write_text(tree_to_svg(found.annotated(read[0])), "utf-8")
+        return
+    for tree in read:
+        if as_json:
+            phrases = [phrase._asdict() for phrase in found.phrases(tree)]
+            print(json.dumps({"sentence": " ".join(words_of(tree)), "phrases": phrases}, ensure_ascii=False))
+        else:
+            out.print(tree_to_text(found.annotated(tree)), "")

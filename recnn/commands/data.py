@@ -1,0 +1,64 @@
+"""`recnn data`: published corpora, fetched from their publishers when asked for."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from corpora.downloads import DOWNLOADS, Download, download
+from recnn.commands.common import out
+
+
+def data(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help=f"One of {', '.join(DOWNLOADS)}.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to put it in, made if need be.")] = None,
+) -> None:
+    """Fetch a published corpus from its publisher, checked by its sha256; without a name, list them.
+
+    No other command ever does. A transfer that broke off goes on at the next call. Where the publisher cannot be
+    reached, put the file into the folder by hand: then it is checked and unpacked from there.
+    """
+    if name is None:
+        if to is not None:
+            raise typer.BadParameter("--to DIR goes with a name", param_hint="NAME")
+        for record in DOWNLOADS.values():
+            out.print(_described(record))
+        return
+    if name not in DOWNLOADS:
+        raise typer.BadParameter(f"no corpus {name!r}, expected one of {', '.join(DOWNLOADS)}", param_hint="NAME")
+    if to is None:
+        raise typer.BadParameter("name the folder to put it in", param_hint="--to")
+    if sys.stderr.isatty():
+        _with_bar(DOWNLOADS[name], to)
+    else:
+        download(name, to, out.print)
+    out.print(f"licence: {DOWNLOADS[name].licence}; cite: {DOWNLOADS[name].citation}")
+
+
+def _with_bar(record: Download, to: Path) -> None:
+    bar = Progress(
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,  # its lines would land on standard error
+    )
+
+    def say(line: str) -> None:
+        bar.stop()  # nothing is said before the transfer's end
+        out.print(line)
+
+    with bar:
+        task = bar.add_task(record.name, total=record.size)
+        download(record, to, say, lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _described(record: Download) -> str:
+    size = "size not stated" if record.size is None else f"{record.size:,} bytes"
+    lines = (f"{record.name}: {', '.join(record.files)}", record.url, f"{size}, licence: {record.licence}")
+    return "\n    ".join((*lines, record.citation))

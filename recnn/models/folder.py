@@ -1,0 +1,165 @@
+"""A folder is a model: its configuration and vocabularies as JSON, its weights in safetensors."""
+
+import json
+import os
+import shutil
+from abc import ABC
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import nn
+
+from corpora.vocabulary import Vocabulary
+from parsers.errors import InputError
+from recnn.config import as_json, settings_of
+
+_FORMAT = 1
+
+
+class ModelError(InputError):
+    """A folder that is no model; the message names the folder, or the file in it."""
+
+
+class Model(nn.Module, ABC):
+    """A network that knows what it was made of: ``type(model)(model.config, *model.vocabularies)``.
+
+    A subclass says what it is called in ``model.json``: ``class TreeClassifier(Model, kind="classifier")``.
+    """
+
+    kind: ClassVar[str]
+    kinds: ClassVar[dict[str, type["Model"]]] = {}
+    Config: ClassVar[type[Any]]
+    """The class of its configuration, see `recnn.config`."""
+    vocabulary_names: ClassVar[tuple[str, ...]] = ("vocabulary",)
+
+    config: Any
+
+    def __init_subclass__(cls, kind: str = "", **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if kind:
+            cls.kind = kind
+            Model.kinds[kind] = cls
+
+    @property
+    def vocabularies(self) -> list[Vocabulary]:
+        """Those that it was made with."""
+        return [getattr(self, name) for name in self.vocabulary_names]
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``model.json``, ``vocabulary.jsonl`` (or several such) and ``weights.safetensors`` in ``folder``.
+
+        They are written to a folder beside it, which then takes its place.
+        """
+        to_file = _safetensors("torch").save_file
+        folder = Path(folder)
+        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            found = {"recnn": self.kind, "format": _FORMAT, "config": as_json(self.config)}
+            (part / "model.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+            for name, vocabulary in zip(self.vocabulary_names, self.vocabularies, strict=True):
+                vocabulary.save(part / f"{name}.jsonl")
+            state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+            to_file(state, part / "weights.safetensors")
+            if folder.exists():
+                os.rename(folder, old)
+            os.rename(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """`recnn.load`, for a model that must be of this class.
+
+        Raises:
+            ModelError: it is of another.
+        """
+        model = load(folder)
+        if not isinstance(model, cls):
+            raise ModelError(f"{folder}: this takes a model of kind {cls.kind!r}, and it is a {model.kind!r}")
+        return model
+
+
+def load(folder: str | Path) -> Model:
+    """The model that `Model.save` wrote, ready to be used, not trained: ``model.training`` is false.
+
+    Nothing is unpickled, and no more memory is taken than the weights' file has bytes.
+
+    Raises:
+        ModelError: the folder is no model, or a file in it is malformed or does not fit the others.
+        CorpusError: a vocabulary is malformed.
+        OSError: a file cannot be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: {'no folder' if folder.exists() else 'no such folder'}, expected that of a model")
+    _check_files(folder, "model.json", "weights.safetensors")
+    kind, config = _configuration(folder / "model.json")
+    _check_files(folder, *(f"{name}.jsonl" for name in kind.vocabulary_names))
+    vocabularies = [Vocabulary.load(folder / f"{name}.jsonl") for name in kind.vocabulary_names]
+    with _blamed_on(folder / "model.json"), torch.device("meta"):
+        model = kind(config, *vocabularies)
+    model.load_state_dict(_state(folder / "weights.safetensors", model), assign=True)
+    return model.eval()
+
+
+def _check_files(folder: Path, *names: str) -> None:
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise ModelError(f"{folder}: no model, for it has no {' and no '.join(missing)}")
+
+
+def _configuration(path: Path) -> tuple[type[Model], Any]:
+    with _blamed_on(path):
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found, dict) or found.get("recnn") not in list(Model.kinds):
+            raise ValueError(f'expected an object with "recnn": one of {", ".join(Model.kinds)}')
+        if found.get("format") != _FORMAT:
+            raise ValueError(f"the format is {found.get('format')!r}, this version reads {_FORMAT}")
+        kind = Model.kinds[found["recnn"]]
+        return kind, settings_of(kind.Config, found.get("config"))
+
+
+def _state(path: Path, model: Model) -> dict[str, torch.Tensor]:
+    try:
+        state: dict[str, torch.Tensor] = _safetensors("torch").load_file(path)
+    except _safetensors("").SafetensorError as error:
+        raise ModelError(f"{path}: no safetensors file ({error})") from None
+    expected = {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
+    for name in sorted(expected.keys() | state.keys()):
+        if name not in state or name not in expected:
+            raise ModelError(f"{path}: {name!r} is {'missing' if name in expected else 'not of this model'}")
+        if (state[name].shape, state[name].dtype) != expected[name]:
+            shapes = tuple(expected[name][0]), tuple(state[name].shape)
+            raise ModelError(f"{path}: {name!r} must be {shapes[0]} of {expected[name][1]}, is {shapes[1]}")
+    return state
+
+
+@contextmanager
+def _blamed_on(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{path}: {problem}") from None
+
+
+def _safetensors(module: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(f"safetensors.{module}" if module else "safetensors")
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from None
+
+
+def missing_extra(error: ModuleNotFoundError) -> InputError:
+    """What to say of a package that only training, and models, need."""
+    package = (error.name or "a package").partition(".")[0]
+    return InputError(f"this needs {package}, which is not installed: pip install 'recnn[train]'")

@@ -1,0 +1,101 @@
+"""A class for every node of a tree, or for its root: sentiment, the values of ListOps, the labels of any treebank."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nltk import Tree
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
+
+from corpora.sst import SENTIMENTS
+from corpora.vocabulary import Vocabulary
+from parsers.errors import InputError
+from parsers.trees import words_of
+from recnn._dgl import DGLGraph
+from recnn.data import Nodes, TreeBatches, known, loader
+from recnn.models.classifier import ClassifierConfig, TreeClassifier
+from recnn.objectives.base import Measure, Objective, digest_of
+from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.scores import positive
+
+
+class TreeClassification(Objective):
+    """The targets of the nodes of trees, by the cross entropy over those that have one.
+
+    Args:
+        config: of the classifier.
+        options: of the training.
+        trees: to learn from.
+        held_out: to choose the best epoch on.
+        words: the first word vectors.
+        targets: "all" nodes or only the "roots" are learnt from.
+
+    Raises:
+        InputError: no trees, none with a target, or a label that the configuration lacks.
+    """
+
+    model: TreeClassifier
+
+    def __init__(
+        self,
+        config: ClassifierConfig,
+        options: TrainingOptions,
+        trees: Sequence[Tree],
+        held_out: Sequence[Tree],
+        words: WordOptions | None = None,
+        targets: Nodes = "all",
+    ) -> None:
+        if not trees or not held_out:
+            raise InputError(f"there are no trees to {'choose on' if trees else 'train on'}")
+        words = words or WordOptions()
+        self.options = options
+        vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.minimum)
+        self.model = TreeClassifier(config, vocabulary)
+        self.data = self.model.dataset(trees, targets)
+        self.dev = self.model.dataset(held_out)
+        for name, data in (("train", self.data), ("choose", self.dev)):
+            if not (data.targets() >= 0).any():
+                raise InputError(f"no node of the trees to {name} on has a target")
+        self.order = options.tree_batches(self.data.sizes)
+        words.fill(self.model.encoder.words, vocabulary)
+        self.polar = config.labels == tuple(SENTIMENTS)
+        self.measures = {}
+        for place in ("all", "roots"):
+            accuracy = MulticlassAccuracy(len(config.labels), average="micro", ignore_index=-1)
+            self.measures[place] = Measure(accuracy)
+            if self.polar:
+                self.measures[f"binary_{place}"] = Measure(BinaryAccuracy(ignore_index=-1))
+        if self.polar:
+            first, second, third, fourth = (measure.metric for measure in self.measures.values())
+            self.measures["mean"] = Measure((first + second + third + fourth) / 4)
+
+    def batches(self, epoch: int) -> DataLoader[Any]:  # noqa: D102
+        self.order.set_epoch(epoch)
+        return loader(self.data, self.order, self.options.workers)
+
+    def held_out(self) -> DataLoader[Any]:  # noqa: D102
+        return loader(self.dev, TreeBatches(self.dev.sizes, nodes=4096, shuffle=False))
+
+    def loss(self, batch: DGLGraph) -> Tensor:
+        """The mean over the nodes that have a target."""
+        rows, target = known(batch)
+        return self.model.head.loss(self.model(batch, rows), target.to(self.model.head.linear.weight.device))
+
+    def measure(self, batch: DGLGraph) -> None:  # noqa: D102
+        rows, target = known(batch)
+        if not len(rows):
+            return
+        p = self.model.head.probabilities(self.model(batch, rows)).cpu()
+        below = batch.out_degrees()[rows] > 0
+        for place, asked in (("all", target), ("roots", target.masked_fill(below, -1))):
+            self.measures[place].metric.update(p, asked)
+            if self.polar:
+                sign = (asked > 2).long().masked_fill((asked == 2) | (asked < 0), -1)
+                self.measures[f"binary_{place}"].metric.update(positive(p).long(), sign)
+
+    def digest(self) -> dict[str, str]:  # noqa: D102
+        return {
+            name: digest_of(*(graph.ndata[key] for graph in data for key in ("word", "target", "span")))
+            for name, data in (("train", self.data), ("dev", self.dev))
+        }

@@ -1,0 +1,134 @@
+"""An objective as Lightning trains it."""
+
+import math
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from parsers.errors import InputError
+from recnn.data import mixed
+from recnn.gradients import clip_gradients
+from recnn.models.folder import Model
+from recnn.objectives.base import Objective
+from recnn.objectives.options import TrainingOptions
+
+_OPTIMIZERS: dict[str, Any] = {
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+_AVERAGE_EVERY = 10  # steps: often enough, at a tenth of the cost
+
+
+class Training(pl.LightningModule):
+    """Steps on the batches of an objective, and what it measures after each epoch."""
+
+    def __init__(self, objective: Objective, options: TrainingOptions) -> None:
+        super().__init__()
+        self.objective = objective
+        self.options = options
+        self.model = objective.model
+        # Rows that a batch has no word of have no gradient, and AdaGrad leaves them as they are.
+        if objective.words is not None and options.optimizer == "adagrad":
+            for table in (objective.words.embedding, objective.words.pieces):
+                if table is not None:
+                    table.sparse = objective.sparse_words
+        self.averaged: AveragedModel | None = None
+        if options.average:
+            decay = options.average**_AVERAGE_EVERY
+            self.averaged = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self._losses: list[Tensor] = []
+
+    @property
+    def kept(self) -> Model:
+        """The model that is measured and written: the average, if there is one."""
+        return self.model if self.averaged is None else self.averaged.module  # type: ignore[return-value]
+
+    def train_dataloader(self) -> Any:
+        """The batches of the epoch; Lightning asks for them before each, so they may differ in number."""
+        return self.objective.batches(self.current_epoch)
+
+    def val_dataloader(self) -> Any:
+        """The data held out."""
+        return self.objective.held_out()
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """The loss of a batch."""
+        loss = self.objective.loss(batch)
+        if not loss.isfinite():
+            raise InputError(
+                f"the loss is {loss.item()} in epoch {self.current_epoch}, batch {index}: "
+                "take a lower learning rate, or clip the gradients"
+            )
+        self._losses.append(loss.detach())
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Take the step into the average."""
+        if self.averaged is not None and (self.global_step % _AVERAGE_EVERY == 0 or self.global_step < 2):
+            self.averaged.update_parameters(self.model)
+
+    def on_train_epoch_start(self) -> None:
+        """Make the random numbers of the epoch its own, whatever came before it."""
+        torch.manual_seed(mixed(self.options.seed, self.current_epoch))
+        self._losses.clear()
+        self.objective.begin(training=True)
+
+    def on_validation_epoch_start(self) -> None:
+        """Measure the model that is kept."""
+        self.objective.model = self.kept.eval()
+        self.objective.begin(training=False)
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Measure on a batch."""
+        self.objective.measure(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what was measured."""
+        for name, measure in self.objective.measures.items():
+            self.log(name, measure.metric.compute(), prog_bar=True)
+        for measure in self.objective.measures.values():  # once all are computed, for some are made of others
+            measure.metric.reset()
+        self.objective.model = self.model
+
+    def loss(self) -> float:
+        """The mean over the batches of the epoch."""
+        return float(torch.stack(self._losses).mean()) if self._losses else math.nan
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, with the word vectors as a group of their own, and a schedule that goes by steps."""
+        options, words = self.options, self.objective.words
+        vectors = [] if words is None else list(words.parameters())
+        rate = options.learning_rate if options.embedding_rate is None else options.embedding_rate
+        rest = [p for p in self.model.parameters() if not any(p is vector for vector in vectors)]
+        groups = [
+            {"params": rest, "weight_decay": options.weight_decay},
+            {"params": vectors, "lr": rate, "weight_decay": 0.0},
+        ]
+        optimizer = _OPTIMIZERS[options.optimizer](groups[: 1 + bool(vectors)], lr=options.learning_rate)
+        if options.schedule == "constant" and not options.warmup:
+            return optimizer
+        total = options.epochs * len(self.train_dataloader())
+        rule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate(options, step, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rule, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        """Clip the norm; torch's own function has none for the sparse gradient of the word vectors."""
+        if self.options.clip is not None:
+            clip_gradients(self.model.parameters(), self.options.clip)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
+        """Leave graphs where they are, with the levels that are kept on them; models fetch what they read."""
+        return batch
+
+
+def share_of_rate(options: TrainingOptions, step: int, total: int) -> float:
+    """What part of the learning rate a step of ``total`` has."""
+    if step < options.warmup:
+        return (step + 1) / options.warmup
+    done = min(1.0, (step - options.warmup) / max(1, total - options.warmup))
+    return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[options.schedule]

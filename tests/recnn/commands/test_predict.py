@@ -1,0 +1,77 @@
+"""`recnn predict`: a label for every node of what it is given."""
+
+import json
+
+import pytest
+import torch
+from nltk import Tree
+
+import recnn as package
+from corpora import bundled_sentiment
+from parsers import brackets, words_of
+from tests.command_line import process, recnn
+
+SENTENCE = "the plot is not very funny ."
+
+
+def test_it_labels_every_node(run):
+    status, out, err = process("predict", run, SENTENCE)
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if line.endswith("not very funny")]
+    assert len(out.strip().splitlines()) == 13
+    assert recnn("predict", run, SENTENCE) == (0, out, "")
+    status, out, err = recnn("predict", "--json", run, "-", stdin=SENTENCE + "\n")
+    assert (status, err) == (0, "")
+    nodes = json.loads(out)["nodes"]
+    assert nodes[0]["words"] == SENTENCE.split()
+    assert all(max(node["probabilities"], key=node["probabilities"].get) == node["label"] for node in nodes)
+    assert all(sum(node["probabilities"].values()) == pytest.approx(1, abs=1e-5) for node in nodes)
+
+
+def test_trees_and_pictures(run, tmp_path):
+    trees = [tree for tree, _ in zip(bundled_sentiment("test"), range(2), strict=False)]
+    (tmp_path / "trees.txt").write_text("".join(f"{brackets(tree)}\n" for tree in trees))
+    status, out, err = recnn("predict", "--json", run, "--trees", tmp_path / "trees.txt")
+    assert (status, err) == (0, "")
+    model = package.load(run / "best")
+    for tree, line in zip(trees, out.splitlines(), strict=True):
+        found = json.loads(line)
+        assert found["sentence"] == " ".join(words_of(tree))
+        (expected,) = model.probabilities([tree])
+        p = torch.tensor([list(node["probabilities"].values()) for node in found["nodes"]])
+        torch.testing.assert_close(p, expected)
+    status, out, err = recnn("predict", run, SENTENCE, "--svg", tmp_path / "tree.svg")
+    assert (status, out, err) == (0, "", "")
+    assert "<svg" in (tmp_path / "tree.svg").read_text()
+    assert recnn("predict", run, "--trees", tmp_path / "trees.txt", "--svg", tmp_path / "x.svg")[0] == 1
+
+
+def test_wide_nodes_are_halved_however_deep_they_are(run, tmp_path):
+    tree = Tree("S", [Tree("A", ["a"]), "b", Tree("C", ["c", "d", "e"]), "f"])
+    binary = Tree.fromstring("(S (A a) (x b (x (C c (x d e)) f)))")
+    (tmp_path / "wide.txt").write_text(brackets(tree) + brackets(binary) + "(X (Y (Z a)) b)")
+    wide, same, _ = map(json.loads, recnn("predict", "--json", run, "--trees", tmp_path / "wide.txt")[1].splitlines())
+    assert wide == same
+    (tmp_path / "deep.txt").write_text("(X " * 1500 + "(X a b c)" + " (Y d))" * 1500)
+    status, out, err = recnn("predict", "--json", run, "--trees", tmp_path / "deep.txt")
+    assert (status, err) == (0, "")
+    assert len(json.loads(out)["nodes"]) == 3005
+
+
+def test_a_sentence_without_a_parse(run):
+    status, out, err = recnn("predict", "--json", run, "a lovely film")
+    assert status == 0
+    assert err.startswith("recnn: 'a lovely film' is not in the bundled treebank's grammar")
+    spans = [node["span"] for node in json.loads(out)["nodes"]]
+    assert spans == [[1, 3], [1, 2], [3, 3], [1, 1], [2, 2]]
+    status, out, err = recnn("predict", "--json", run, "--grammar", "duck", "a lovely film", "The boy saw her duck")
+    assert status == 1
+    assert len(out.splitlines()) == 1
+    assert len(err.splitlines()) == 1
+
+
+def test_bad_sentences_do_not_stop_the_good(run):
+    status, out, err = recnn("predict", "--json", run, "", SENTENCE)
+    assert status == 1
+    assert json.loads(out)["sentence"] == SENTENCE
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,60 @@
+"""Steps: clipping, schedules, and what the optimizers are given."""
+
+import math
+
+import pytest
+import torch
+
+from recnn.objectives.options import TrainingOptions
+from recnn.objectives.trees import TreeClassification
+from recnn.training.module import Training, clip_gradients, share_of_rate
+from tests.runs import CONFIG, DEV, TREES
+
+torch.set_num_threads(1)
+
+
+def made(**options):
+    torch.manual_seed(0)
+    options = TrainingOptions(**options)
+    return Training(TreeClassification(CONFIG, options, TREES, DEV), options)
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])  # with sparse gradients of the word vectors, and without
+def test_clipping_bounds_the_norm_of_all_gradients(optimizer):
+    training = made(optimizer=optimizer)
+    model, data = training.model, training.objective.data
+    for clip in (0.01, 1e9):
+        model.zero_grad()
+        torch.manual_seed(1)
+        (100 * training.objective.loss(data[[0, 1]])).backward()
+        assert model.encoder.words.embedding.weight.grad.is_sparse == (optimizer == "adagrad")
+        before = {name: p.grad.to_dense().clone() for name, p in model.named_parameters()}
+        norm = math.sqrt(sum(float(g.square().sum()) for g in before.values()))
+        clip_gradients(model.parameters(), clip)
+        for name, p in model.named_parameters():
+            torch.testing.assert_close(p.grad.to_dense(), before[name] * min(1, clip / norm))
+
+
+def test_schedules():
+    def shares(**options):
+        return [round(share_of_rate(TrainingOptions(**options), step, 6), 3) for step in range(7)]
+
+    assert shares() == [1] * 7
+    assert shares(warmup=4) == [0.25, 0.5, 0.75, 1, 1, 1, 1]
+    assert shares(schedule="linear", warmup=2) == [0.5, 1, 1, 0.75, 0.5, 0.25, 0]
+    assert shares(schedule="cosine") == [1, 0.933, 0.75, 0.5, 0.25, 0.067, 0]
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam", "adamw", "sgd"])
+def test_every_parameter_is_in_one_group(optimizer):
+    training = made(
+        optimizer=optimizer, learning_rate=0.1, embedding_rate=0.02, weight_decay=0.3, schedule="linear", average=0.9
+    )
+    found = training.configure_optimizers()["optimizer"]
+    assert type(found).__name__.lower() == optimizer
+    rest, words = found.param_groups
+    assert (rest["initial_lr"], rest["weight_decay"]) == (0.1, 0.3)
+    assert (words["initial_lr"], words["weight_decay"]) == (0.02, 0.0)
+    assert [id(p) for p in words["params"]] == [id(training.model.encoder.words.embedding.weight)]
+    given = [id(p) for group in (rest, words) for p in group["params"]]
+    assert sorted(given) == sorted(id(p) for p in training.model.parameters())

@@ -1,0 +1,48 @@
+"""Small runs of training, for tests that look at what they leave."""
+
+import csv
+
+import torch
+from safetensors.torch import load_file
+
+from corpora import SENTIMENTS, bundled_sentiment
+from recnn import ClassifierConfig
+from recnn.objectives.options import TrainingOptions
+from recnn.objectives.trees import TreeClassification
+from recnn.training.run import train
+
+LABELS = tuple(SENTIMENTS)
+TREES = [tree for tree, _ in zip(bundled_sentiment("train"), range(60), strict=False)]
+DEV = [tree for tree, _ in zip(bundled_sentiment("dev"), range(20), strict=False)]
+CONFIG = ClassifierConfig(LABELS, input_size=6, hidden_size=5, word_dropout=0.1, input_dropout=0.1)
+
+
+def options_of(**options):
+    return TrainingOptions(**{"epochs": 2, "batch": 16, **options})
+
+
+def trained(out, config=CONFIG, trees=TREES, resume=False, kind=TreeClassification, words=None, **options):
+    """The row of the best epoch, and the objective."""
+    found = []
+
+    def make():
+        found.append(kind(config, options_of(**options), trees, DEV, words))
+        return found[0]
+
+    return train(make, options_of(**options), out, resume), found[0]
+
+
+def weights(folder):
+    return load_file(folder / "weights.safetensors")
+
+
+def same(one, other):
+    """Whether the weights of two models are the same, bit for bit."""
+    one, other = weights(one), weights(other)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def metrics(folder):
+    """The rows of a run, without the time that each took."""
+    rows = csv.DictReader((folder / "metrics.csv").read_text("utf-8").splitlines())
+    return [{name: float(value) for name, value in row.items() if name != "seconds"} for row in rows]
