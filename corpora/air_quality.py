@@ -202,8 +202,8 @@ def windows(table: AirQuality, history: int, horizon: int) -> Windows:
     """All windows of ``history`` successive hours, with pm2.5 ``horizon`` hours after the last as target.
 
     Where pm2.5 is missing in a window, it has the last value known before, however long ago, and a 0 as
-    ``pm25_known``. Windows whose
-    target is missing are left out, and those at the beginning of the table before pm2.5 is first known.
+    ``pm25_known``. Windows whose target is missing are left out, and those at the beginning of the table before pm2.5
+    is first known.
 
     Raises:
         ValueError: a history or a horizon below 1.

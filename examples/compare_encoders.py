@@ -236,7 +236,7 @@ def main(
             f"{len(asked) / mean(found.asking for found in sentiment):,.0f}",
         )
         print(f"{name}: trained {seeds} times on both tasks, {perf_counter() - began:.0f} s so far", flush=True)
-    Console(width=max(100, Console().width)).print(table)
+    Console(width=max(115, Console().width)).print(table)
     print(f"Percent right on held-out data, mean and standard deviation, seeds: {seeds}. Sentiment of phrases and")
     print("sentences, and ListOps by depth; the time to learn, measure and keep an epoch of sentiment, and to answer.")
     draw(curves, out)

@@ -1,7 +1,7 @@
 """Sequence to sequence and tree to sequence: English to French, with and without attention.
 
     python examples/translate.py                                        # the bundled sample, about a minute
-    python examples/translate.py --data fra-eng.zip --pairs 30000 --minutes 5
+    python examples/translate.py --data fra-eng.zip --pairs 30000 --minutes 20 --size 256 --rate 0.002 --minimum 2
 
 trains one small model after the other, as long as it is told, and prints BLEU and chrF on sentences that none has seen,
 some translations, and where the decoder looked. The file is that of manythings.org/anki. There is no parser of English
@@ -72,6 +72,7 @@ def show_attention(model, pair):
 
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+arguments.add_argument("--model", action="append", choices=MODELS, help="one of those it trains; may be repeated")
 arguments.add_argument("--data", help="a file of pairs, instead of the bundled sample")
 arguments.add_argument("--pairs", type=int, default=30_000, help="how many of its pairs")
 arguments.add_argument("--longest", type=int, default=8, help="most words of a sentence, punctuation included")
@@ -83,13 +84,15 @@ asked = arguments.parse_args()
 
 torch.set_num_threads(1)
 data = parts(asked.data, asked.pairs, asked.longest)
+chosen = asked.model or list(MODELS)
 test = [pair for pair in data["test"] if pair.references]
 print(f"{len(data['train']):,} pairs to learn from, {len(test):,} English sentences to translate\n")
 epochs = 6 if asked.minutes is None else 1000
 options = TrainingOptions(epochs=epochs, batch=64, pool=20, learning_rate=asked.rate, clip=5.0)
 print(f"{'':26}  BLEU  chrF  seconds")
 models, texts = {}, {}
-for name, (model, leaves, attention) in MODELS.items():
+for name in chosen:
+    model, leaves, attention = MODELS[name]
     began = time.process_time()
     config = TranslatorConfig(
         model=model, leaves=leaves, attention=attention, input_size=asked.size, hidden_size=asked.size
@@ -102,8 +105,9 @@ print("\n".join(f"{name}: {score.signature}" for name, score in scores.items()))
 
 for place in range(0, len(test), len(test) // 4):
     print(f"\n{' '.join(test[place].source)}\n  {test[place].references[0]}")
-    for name in ("chain, no attention", "chain, Luong", "tree, Luong"):
+    for name in chosen:
         print(f"  {texts[name][place]:50} {name}")
-for name in ("chain, Luong", "tree, Luong"):
-    print(f"\nWhere it looks, in tenths: {name}")
-    show_attention(models[name], test[len(test) // 2])
+for name in chosen:
+    if models[name].attention is not None and name.endswith("Luong"):
+        print(f"\nWhere it looks, in tenths: {name}")
+        show_attention(models[name], test[len(test) // 2])

@@ -74,6 +74,7 @@ def main(
     output = Path("output")
     output.mkdir(exist_ok=True)
     (output / "sentiment.svg").write_text(recnn.tree_to_svg(answers[0]), "utf-8")
+    print("The first is drawn in output/sentiment.svg")
 
 
 def answered(model: recnn.TreeClassifier, tree: Tree) -> Tree:

@@ -28,6 +28,7 @@ EXPECTED = {
         {"compare.svg": "<?xml"},
         ("--seeds=1", "--epochs=1", "--out=compare.svg", "--encoder=bag of words", "--encoder=linearised LSTM"),
     ),
+    "describe.py": Expected(["30 sentences to learn from, 63 others"], {}, ("--count=30", "--epochs=1")),
     "own_cell.py": Expected(
         [
             "Tree up: states (9, 4), both engines agree: True",
@@ -54,10 +55,15 @@ EXPECTED = {
         ],
         {},
     ),
+    "translate.py": Expected(
+        ["1,260 pairs to learn from, 130 English sentences to translate", "Where it looks, in tenths: tree, Luong"],
+        {},
+        ("--model=chain, Luong", "--model=tree, Luong", "--minutes=0.02"),
+    ),
     "tree_sentiment.py": Expected(
-        ["800 trees to learn from, 200 held out", "│   │           └── 4  very funny"],
+        ["800 trees to learn from, 200 held out", "The first is drawn in output/sentiment.svg"],
         {"output/sentiment.svg": "<svg"},
-        ("--epochs=6",),
+        ("--epochs=2",),
     ),
 }
 

@@ -138,8 +138,10 @@ def _share(right: int, count: int) -> str:
 
 def _confusion(scores: Scores, labels: list[str], place: str) -> Table:
     table = Table(f"{place}: is, was given", box=box.SIMPLE, pad_edge=False)
-    for label in labels:
-        table.add_column(Text(label), justify="right")
-    for label, row in zip(labels, scores.confusion.tolist(), strict=True):
-        table.add_row(Text(label), *(f"{count:,}" for count in row))
+    rows = [[f"{count:,}" for count in row] for row in scores.confusion.tolist()]
+    for label, column in zip(labels, zip(*rows, strict=True), strict=True):
+        # Wide tables go beyond the edge of a narrow terminal, for a digit less would be another number.
+        table.add_column(Text(label), justify="right", min_width=max(map(len, column)))
+    for label, row in zip(labels, rows, strict=True):
+        table.add_row(Text(label), *row)
     return table

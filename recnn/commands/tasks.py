@@ -2,7 +2,7 @@
 
 import typer
 
-from recnn.commands import autoencode, sequences, train, translate
+from recnn.commands import autoencode, sequences, translate, trees
 from recnn.commands.train import trainer
 from recnn.models.autoencoder import AutoencoderOptions
 from recnn.models.config import PhraseConfig
@@ -14,11 +14,11 @@ from recnn.objectives.options import WordOptions
 _TREES = {"network": PhraseConfig, "words": WordOptions}
 
 app = typer.Typer(help="Train a model.", no_args_is_help=True)
-app.command("sentiment")(trainer("sentiment", train.sentiment, **_TREES, data=train.SentimentData))
-app.command("treebank")(trainer("treebank", train.treebank, **_TREES, data=train.TreebankData))
-app.command("sentences")(trainer("sentences", train.sentences, **_TREES, data=train.FolderData))
-app.command("listops")(trainer("listops", train.listops, **_TREES, data=train.ListOpsData))
-app.command("pairs")(trainer("pairs", train.pairs, network=PairConfig, words=WordOptions, data=train.FolderData))
+app.command("sentiment")(trainer("sentiment", trees.sentiment, **_TREES, data=trees.SentimentData))
+app.command("treebank")(trainer("treebank", trees.treebank, **_TREES, data=trees.TreebankData))
+app.command("sentences")(trainer("sentences", trees.sentences, **_TREES, data=trees.FolderData))
+app.command("listops")(trainer("listops", trees.listops, **_TREES, data=trees.ListOpsData))
+app.command("pairs")(trainer("pairs", trees.pairs, network=PairConfig, words=WordOptions, data=trees.FolderData))
 app.command("echo")(trainer("echo", sequences.echo, network=RecurrentConfig, data=sequences.EchoData))
 app.command("subtraction")(
     trainer("subtraction", sequences.subtraction, network=RecurrentConfig, data=sequences.SubtractionData)
@@ -32,7 +32,7 @@ app.command("translation")(
         translate.translation,
         translate.TranslationOptions,
         network=TranslatorConfig,
-        words=WordOptions,
+        words=translate.TranslationWords,
         data=translate.TranslationData,
     )
 )

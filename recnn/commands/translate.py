@@ -55,6 +55,13 @@ class TranslationData:
     measured: Annotated[Count, Field(description="Held-out sentences that are translated after each epoch.")] = 500
 
 
+@dataclass(frozen=True, config=STRICT)
+class TranslationWords(WordOptions):
+    """The first word vectors, of both languages; larger ones, for with small ones it is slow to leave the beginning."""
+
+    embedding_scale: Annotated[Positive, Field(description="Standard deviation of the first word vectors.")] = 1.0
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TranslationOptions(TrainingOptions):
     """As other models are trained, but for the optimizer and the batches."""
@@ -70,7 +77,7 @@ class TranslationOptions(TrainingOptions):
 
 
 def translation(
-    network: TranslatorConfig, words: WordOptions, data: TranslationData, options: TranslationOptions
+    network: TranslatorConfig, words: TranslationWords, data: TranslationData, options: TranslationOptions
 ) -> "Objective":
     """Train to translate English sentences into French, from their words or from trees over them.
 

@@ -1,6 +1,7 @@
 """A class for every node of a tree."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY
 from typing import Annotated
 
 import torch
@@ -34,6 +35,7 @@ class ClassifierConfig(PhraseConfig):
     """What a `TreeClassifier` is made of, beside its vocabulary."""
 
     labels: Annotated[tuple[str, ...], AfterValidator(_distinct), Field(description="Of the classes.")]
+    _: KW_ONLY
     ordinal: Annotated[NotNegative, Field(description="See `recnn.Head`.")] = 0.0
     form: Annotated[
         Form, Field(description="What files of its examples look like, see `corpora.read_labelled_trees`.")

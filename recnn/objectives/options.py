@@ -79,7 +79,9 @@ class WordOptions:
             OSError: it cannot be read.
         """
         nn.init.normal_(words.embedding.weight, std=self.embedding_scale)
-        nn.init.zeros_(words.embedding.weight[0])  # the unknown word, of which nothing is learnt unless words are dropped
+        nn.init.zeros_(
+            words.embedding.weight[0]
+        )  # the unknown word, of which nothing is learnt unless words are dropped
         if words.pieces is not None:
             nn.init.normal_(words.pieces.weight, std=self.subword_scale)
         if self.vectors is None:

@@ -19,7 +19,6 @@ from parsers.trees import words_of
 from recnn import _dgl
 from recnn._dgl import DGLGraph
 from recnn.data import TreeBatches, loader
-from recnn.models.folder import missing_extra
 from recnn.models.translator import END, START, Translator, TranslatorConfig
 from recnn.objectives.base import Measure, Objective, digest_of
 from recnn.objectives.language_model import Surprise
@@ -29,8 +28,8 @@ from recnn.schedule import schedule
 try:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
-except ModuleNotFoundError as error:
-    raise missing_extra(error) from None
+except ModuleNotFoundError:
+    raise InputError("this needs sacrebleu, which is not installed: pip install 'recnn[translate]'") from None
 
 _NONE = -100  # the target that cross_entropy leaves out
 
@@ -165,7 +164,7 @@ class TranslationLearning(Objective):
     ) -> None:
         if not pairs or not held_out:
             raise InputError(f"there are no pairs to {'choose on' if pairs else 'train on'}")
-        words = words or WordOptions()
+        words = words or WordOptions(embedding_scale=1.0)
         self.options, self.closing = options, closing
         read = (word.lower() if config.lower else word for pair in pairs for word in _words(pair.source))
         source = Vocabulary.of(read, words.minimum)

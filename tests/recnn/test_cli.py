@@ -12,8 +12,7 @@ DUCK = "The boy saw her duck"
 
 
 def test_parse_prints_both_trees_and_their_rules():
-    status, out, err = process("parse", "--all", DUCK)
-    assert recnn("parse", "--all", DUCK) == (status, out, err)
+    status, out, err = recnn("parse", "--all", DUCK)
     assert (status, err) == (0, "")
     assert out.count("\nparse ") == 2
     assert "S -> NP VP, 1, 2, 5" in out
@@ -156,9 +155,7 @@ def test_bad_input_is_one_line_and_a_status(tmp_path, arguments, status, message
     (tmp_path / "close.txt").write_text("(S a))")
     (tmp_path / "hollow.txt").write_text("(S a (NP ))")
     (tmp_path / "empty.txt").write_text("")
-    # The first of each status in a process of its own.
-    run = process if arguments in (BAD[0][0], ["encode"]) else recnn
-    found, _, err = run(*arguments, stdin=f"{DUCK}\n".encode() + b"\xff\n", cwd=tmp_path)
+    found, _, err = recnn(*arguments, stdin=f"{DUCK}\n".encode() + b"\xff\n", cwd=tmp_path)
     assert found == status
     assert message in unframed(err)
     assert "Traceback" not in err

@@ -9,12 +9,12 @@ import torch
 import recnn as package
 from corpora import bundled_sentiment, generate_listops, listops_tokens, read_sick
 from parsers import brackets, shaped, tokenize
-from recnn.commands.train import ListOpsData, listops
+from recnn.commands.trees import ListOpsData, listops
 from recnn.config import settings_of
 from recnn.models.config import PhraseConfig
 from recnn.objectives.options import TrainingOptions, WordOptions
 from recnn.training.run import read_run, train
-from tests.command_line import process, recnn, unframed
+from tests.command_line import recnn, unframed
 from tests.runs import metrics, same, weights
 
 torch.set_num_threads(1)
@@ -52,8 +52,7 @@ def treebank(tmp_path):
 
 
 def test_sentiment_from_a_folder(treebank):
-    status, out, err = process("train", "sentiment", "--out", "run", *SMALL, "--data", "data", cwd=treebank)
-    assert (status, err) == (0, "")
+    out = trained(treebank, "sentiment", "--data", "data")
     best = max(row["all"] for row in metrics(treebank / "run"))
     assert f"all {100 * best:.1f}, " in out.splitlines()[-1]
     assert evaluated(treebank, "data/dev.txt")["all"]["fine"] == pytest.approx(best, abs=1e-6)

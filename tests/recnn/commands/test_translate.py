@@ -139,4 +139,4 @@ def test_without_sacrebleu_it_is_one_line(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "recnn.objectives.translation")
     status, out, err = recnn("train", "translation", "--out", tmp_path / "run")
     assert (status, out) == (1, "")
-    assert err == "recnn: this needs sacrebleu, which is not installed: pip install 'recnn[train]'\n"
+    assert err == "recnn: this needs sacrebleu, which is not installed: pip install 'recnn[translate]'\n"

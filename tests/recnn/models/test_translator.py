@@ -9,7 +9,7 @@ from corpora import Translation, Vocabulary
 from parsers import InputError, shaped
 from recnn.attention import LuongAttention
 from recnn.models.translator import END, START, Translator, TranslatorConfig
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TrainingOptions
 from recnn.objectives.translation import (
     TextDataset,
     TextPair,
@@ -117,7 +117,8 @@ def test_a_chain_is_a_tree_and_leaves_read_the_words_in_their_order():
     read = []
     tree.encoder.network.register_forward_pre_hook(lambda _, inputs: read.append(inputs[1]))
     tree.encoder(forest)
-    for pair, x, graph in zip(PAIRS, read[0].split(forest.batch_num_nodes().tolist()), recnn.unbatch(forest)):
+    each = read[0].split(forest.batch_num_nodes().tolist())
+    for pair, x, graph in zip(PAIRS, each, recnn.unbatch(forest), strict=True):
         words = torch.tensor([tree.source.index(word) for word in pair.source])
         expected = tree.encoder.sequence(tree.encoder.words.embedding(words))[0]
         for node, (start, end) in enumerate(graph.ndata["span"].tolist()):
@@ -201,7 +202,7 @@ def test_copying_is_learnt(attention, model):
     config = TranslatorConfig(model=model, attention=attention, input_size=16, hidden_size=32, dropout=0.0)
     options = TrainingOptions(batch=32, pool=4)
     pairs, others = copies(400, 4, 0), copies(50, 4, 1)
-    learning = TranslationLearning(config, options, pairs, others, WordOptions(embedding_scale=1.0))
+    learning = TranslationLearning(config, options, pairs, others)
     optimizer = torch.optim.Adam(learning.model.parameters())
     for epoch in range(14):
         optimizer.param_groups[0]["lr"] = 0.02 * (1 - epoch / 14)
@@ -262,7 +263,7 @@ def test_pairs_of_one_sentence_share_their_references():
     trees = by_text([Tree.fromstring("(S (NP I) (VP 'm here) .)"), shaped(["Go", "."])])
     found = text_pairs([Translation(*row, "") for row in rows], trees=trees)
     assert found[0].source.leaves() == ["I", "'m", "here", "."]
-    with pytest.raises(InputError, match="no tree over 'Stop.'"):
+    with pytest.raises(InputError, match=r"no tree over 'Stop\.'"):
         text_pairs([Translation("Stop.", "Halte !", "")], trees=trees)
     with pytest.raises(InputError, match="no sentences to translate"):
         evaluated(made(), [pair._replace(references=()) for pair in found])

@@ -41,7 +41,7 @@ def test_the_loss_is_the_mean_over_the_nodes_that_have_a_target(targets):
 def test_what_is_measured_is_counted_by_hand():
     made = objective()
     made.model.eval()
-    counts = dict.fromkeys(made.measures, (0, 0))
+    counts = dict.fromkeys(["all", "binary_all", "roots", "binary_roots"], (0, 0))
     for batch in made.held_out():
         made.measure(batch)
     for tree in DEV:
@@ -55,8 +55,11 @@ def test_what_is_measured_is_counted_by_hand():
                 if label != 2:
                     right, count = counts[f"binary_{place}"]
                     counts[f"binary_{place}"] = right + ((row[3] + row[4] > row[0] + row[1]) == (label > 2)), count + 1
+    found = {name: float(measure.metric.compute()) for name, measure in made.measures.items()}
+    assert found.pop("mean") == pytest.approx(sum(found.values()) / 4)
+    assert found.keys() == counts.keys()
     for name, (right, count) in counts.items():
-        assert float(made.measures[name].metric.compute()) == pytest.approx(right / count, abs=1.5 / count)
+        assert found[name] == pytest.approx(right / count, abs=1.5 / count)
 
 
 def test_an_epoch_has_every_tree_once_in_an_order_of_its_own():

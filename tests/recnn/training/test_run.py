@@ -20,6 +20,7 @@ from recnn.objectives.trees import TreeClassification
 from recnn.training.module import _AVERAGE_EVERY
 from recnn.training.run import RunError, read_run
 from tests.command_line import process
+from tests.command_line import recnn as recnn_here
 from tests.runs import CONFIG, DEV, TREES, metrics, options_of, same, trained, weights
 
 torch.set_num_threads(1)
@@ -33,6 +34,9 @@ def test_a_run_leaves_models_metrics_and_a_picture(tmp_path):
     rows = metrics(tmp_path / "run")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert best["all"] == max(row["all"] for row in rows)
+    for row in rows:
+        parts = [row[name] for name in ("all", "binary_all", "roots", "binary_roots")]
+        assert row["mean"] == pytest.approx(sum(parts) / 4)
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not same(tmp_path / "run" / "initial", tmp_path / "run" / "last")
     model = recnn.load(tmp_path / "run" / "best")
@@ -143,7 +147,7 @@ def test_killed_in_the_middle_of_an_epoch(tmp_path, killed, name):
 
 
 def test_a_killed_command_goes_on(tmp_path, killed):
-    status, out, err = process(*COMMAND, "--out", tmp_path / "whole")
+    status, out, err = recnn_here(*COMMAND, "--out", tmp_path / "whole")
     assert (status, err) == (0, "")
     whole = out.splitlines()
     status, out, err = process("train", "sentiment", "--resume", "--out", killed / "command")
