@@ -32,7 +32,7 @@ from torch import Tensor
 
 import recnn
 from corpora import SENTIMENTS, bundled_sentiment, generate_listops, listops_tree, read_sst
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 from recnn.objectives.trees import TreeClassification
 from recnn.scores import answers
 from recnn.training.run import train
@@ -171,7 +171,7 @@ class Found(NamedTuple):
     asking: float
 
 
-def run(name: str, labels: Iterable[str], learnt: list[Tree], asked: list[Tree], options: TrainingOptions) -> Found:
+def run(name: str, labels: Iterable[str], learnt: list[Tree], asked: list[Tree], options: TreeOptions) -> Found:
     """Learn from some trees, and answer for others."""
     if name == LINEARISED:
         learnt, asked = ([with_brackets(tree) for tree in trees] for trees in (learnt, asked))
@@ -215,7 +215,7 @@ def main(
         sentiment, listops = [], []
         for seed in range(seeds):
             rate = SLOWER.get(name, 0.02)
-            options = TrainingOptions(
+            options = TreeOptions(
                 epochs=epochs, batch=40, optimizer="adam", learning_rate=rate, schedule="cosine", clip=1.0, seed=seed
             )
             sentiment.append(run(name, SENTIMENTS, learnt, asked, options))

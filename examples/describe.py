@@ -16,7 +16,7 @@ import torch
 from corpora.sentiment import bundled_sentiment, generate_sentiment
 from parsers.trees import words_of
 from recnn.models import TranslatorConfig
-from recnn.objectives.options import TrainingOptions
+from recnn.objectives.options import TreeOptions
 from recnn.objectives.translation import TextDataset, TextPair, TranslationLearning
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -37,7 +37,7 @@ print(f"{len(train)} sentences to learn from, {len(others)} others")
 config = TranslatorConfig(
     model="tree", direction="up", attention="none", input_size=64, hidden_size=128, dropout=0.0, cell="gru"
 )
-options = TrainingOptions(epochs=asked.epochs, batch=16, learning_rate=5e-3)
+options = TreeOptions(epochs=asked.epochs, batch=16, learning_rate=5e-3)
 objective = TranslationLearning(config, options, train, others)
 model = objective.model
 

@@ -16,7 +16,7 @@ import torch
 from corpora import bundled_translations, read_translations, split_pairs, split_words
 from recnn.commands.translate import node_names
 from recnn.models import TranslatorConfig
-from recnn.objectives.options import TrainingOptions
+from recnn.objectives.options import TreeOptions
 from recnn.objectives.translation import TranslationLearning, evaluated, text_pairs
 
 MODELS = {  # what reads the source, what the leaves of a tree read, and how the decoder looks back
@@ -88,7 +88,7 @@ chosen = asked.model or list(MODELS)
 test = [pair for pair in data["test"] if pair.references]
 print(f"{len(data['train']):,} pairs to learn from, {len(test):,} English sentences to translate\n")
 epochs = 6 if asked.minutes is None else 1000
-options = TrainingOptions(epochs=epochs, batch=64, pool=20, learning_rate=asked.rate, clip=5.0)
+options = TreeOptions(epochs=epochs, batch=64, pool=20, learning_rate=asked.rate, clip=5.0)
 print(f"{'':26}  BLEU  chrF  seconds")
 models, texts = {}, {}
 for name in chosen:

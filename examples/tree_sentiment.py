@@ -21,7 +21,7 @@ import recnn
 from corpora import SENTIMENTS, bundled_sentiment, read_sst
 from corpora.sentiment import sentiment_grammar
 from parsers import GrammarParser
-from recnn.objectives.options import TrainingOptions
+from recnn.objectives.options import TreeOptions
 from recnn.objectives.trees import TreeClassification
 from recnn.training.run import train
 
@@ -51,7 +51,7 @@ def main(
     config = recnn.ClassifierConfig(
         labels=tuple(SENTIMENTS), form="sst", cell="lstm", input_size=32, hidden_size=64, dropout=0.2
     )
-    options = TrainingOptions(epochs=epochs, optimizer="adam", learning_rate=0.005, schedule="cosine", clip=5.0)
+    options = TreeOptions(epochs=epochs, optimizer="adam", learning_rate=0.005, schedule="cosine", clip=5.0)
     with TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         train(lambda: TreeClassification(config, options, learnt, held_out), options, run, report=print)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from corpora import SENTIMENTS, bundled_sentiment
 from recnn import ClassifierConfig
-from recnn.objectives.options import TrainingOptions
+from recnn.objectives.options import TreeOptions
 from recnn.objectives.trees import TreeClassification
 from recnn.training.run import train
 
@@ -18,7 +18,7 @@ CONFIG = ClassifierConfig(LABELS, input_size=6, hidden_size=5, word_dropout=0.1,
 
 
 def options_of(**options):
-    return TrainingOptions(**{"epochs": 2, "batch": 16, **options})
+    return TreeOptions(**{"epochs": 2, "batch": 16, **options})
 
 
 def trained(out, config=CONFIG, trees=TREES, resume=False, kind=TreeClassification, words=None, **options):

@@ -21,7 +21,7 @@ from recnn.commands.common import Sentences, out, part_of, read_model, read_sent
 from recnn.config import STRICT, Location
 from recnn.draw import tree_to_svg, tree_to_text
 from recnn.models.autoencoder import AutoencoderConfig, AutoencoderOptions, TreeAutoencoder
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 
 if TYPE_CHECKING:
     from recnn.objectives.autoencoder import TreeAutoencoding
@@ -40,7 +40,7 @@ class AutoencoderData:
 
 
 def autoencoder(
-    network: AutoencoderOptions, words: WordOptions, data: AutoencoderData, options: TrainingOptions
+    network: AutoencoderOptions, words: WordOptions, data: AutoencoderData, options: TreeOptions
 ) -> "TreeAutoencoding":
     """Train vectors of phrases from which the vectors of their parts are reconstructed (Socher et al. 2011).
 

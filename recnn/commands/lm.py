@@ -3,7 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 import typer
@@ -16,7 +16,7 @@ from parsers.errors import InputError
 from parsers.trees import words_of
 from recnn.commands.common import Sentences, out, read_model, read_sentences
 from recnn.commands.train import trainer
-from recnn.config import STRICT, Count, Location, Positive
+from recnn.config import STRICT, Count, Location
 from recnn.models.language_model import LanguageModel, LanguageModelConfig
 from recnn.objectives.options import TrainingOptions
 
@@ -38,14 +38,9 @@ class TextData:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class LanguageModelOptions(TrainingOptions):
-    """As other models are trained, but for the optimizer."""
+    """As any model is trained, but for the batch."""
 
     batch: Annotated[Count, Field(description="Streams of text that are read side by side.")] = 32
-    optimizer: Annotated[Literal["adagrad", "adam", "adamw", "sgd"], Field(description="What takes the steps.")] = (
-        "adam"
-    )
-    learning_rate: Annotated[Positive, Field(description="Of the optimizer.")] = 2e-3
-    clip: Annotated[Positive | None, Field(description="Largest norm of all gradients together.")] = 1.0
 
 
 def train(network: LanguageModelConfig, data: TextData, options: LanguageModelOptions) -> "Objective":

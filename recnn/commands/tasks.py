@@ -1,4 +1,7 @@
-"""The tasks of `recnn train`, by name."""
+"""The tasks of `recnn train`: what makes the objective of each, with which options and settings."""
+
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -9,39 +12,37 @@ from recnn.models.config import PhraseConfig
 from recnn.models.pairs import PairConfig
 from recnn.models.sequence import RecurrentConfig
 from recnn.models.translator import TranslatorConfig
-from recnn.objectives.options import WordOptions
-
-_TREES = {"network": PhraseConfig, "words": WordOptions}
+from recnn.objectives.options import TrainingOptions, TreeOptions, WordOptions
 
 app = typer.Typer(help="Train a model.", no_args_is_help=True)
-app.command("sentiment")(trainer("sentiment", trees.sentiment, **_TREES, data=trees.SentimentData))
-app.command("treebank")(trainer("treebank", trees.treebank, **_TREES, data=trees.TreebankData))
-app.command("sentences")(trainer("sentences", trees.sentences, **_TREES, data=trees.FolderData))
-app.command("listops")(trainer("listops", trees.listops, **_TREES, data=trees.ListOpsData))
-app.command("pairs")(trainer("pairs", trees.pairs, network=PairConfig, words=WordOptions, data=trees.FolderData))
-app.command("echo")(trainer("echo", sequences.echo, network=RecurrentConfig, data=sequences.EchoData))
-app.command("subtraction")(
-    trainer("subtraction", sequences.subtraction, network=RecurrentConfig, data=sequences.SubtractionData)
+
+
+def _task(
+    name: str, build: Callable[..., Any], training: type[TrainingOptions] = TreeOptions, **settings: type[Any]
+) -> None:
+    app.command(name)(trainer(name, build, training, **settings))
+
+
+_task("sentiment", trees.sentiment, network=PhraseConfig, words=WordOptions, data=trees.SentimentData)
+_task("treebank", trees.treebank, network=PhraseConfig, words=WordOptions, data=trees.TreebankData)
+_task("sentences", trees.sentences, network=PhraseConfig, words=WordOptions, data=trees.FolderData)
+_task("listops", trees.listops, network=PhraseConfig, words=WordOptions, data=trees.ListOpsData)
+_task("pairs", trees.pairs, network=PairConfig, words=WordOptions, data=trees.FolderData)
+_task(
+    "autoencoder",
+    autoencode.autoencoder,
+    network=AutoencoderOptions,
+    words=WordOptions,
+    data=autoencode.AutoencoderData,
 )
-app.command("air-quality")(
-    trainer("air-quality", sequences.air_quality, network=RecurrentConfig, data=sequences.AirData)
+_task(
+    "translation",
+    translate.translation,
+    translate.TranslationOptions,
+    network=TranslatorConfig,
+    words=translate.TranslationWords,
+    data=translate.TranslationData,
 )
-app.command("translation")(
-    trainer(
-        "translation",
-        translate.translation,
-        translate.TranslationOptions,
-        network=TranslatorConfig,
-        words=translate.TranslationWords,
-        data=translate.TranslationData,
-    )
-)
-app.command("autoencoder")(
-    trainer(
-        "autoencoder",
-        autoencode.autoencoder,
-        network=AutoencoderOptions,
-        words=WordOptions,
-        data=autoencode.AutoencoderData,
-    )
-)
+_task("echo", sequences.echo, TrainingOptions, network=RecurrentConfig, data=sequences.EchoData)
+_task("subtraction", sequences.subtraction, TrainingOptions, network=RecurrentConfig, data=sequences.SubtractionData)
+_task("air-quality", sequences.air_quality, TrainingOptions, network=RecurrentConfig, data=sequences.AirData)

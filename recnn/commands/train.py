@@ -26,13 +26,10 @@ Resume = Annotated[
 def trainer(
     task: str,
     build: "Callable[..., Objective]",
-    training: type[TrainingOptions] = TrainingOptions,
+    training: type[TrainingOptions],
     **kinds: type[Any],
 ) -> Callable[..., None]:
-    """The command that trains what ``build`` makes of the settings ``kinds`` and of the options of training.
-
-    A task for which other options of training are sensible by default has a ``training`` of its own.
-    """
+    """The command that trains what ``build`` makes of the settings ``kinds`` and of the options ``training``."""
 
     @with_settings(**kinds, options=training)
     def command(context: typer.Context, to: Out = Path(task), resume: Resume = False, **given: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from nltk import Tree
@@ -29,7 +29,7 @@ from recnn._dgl import DGLGraph
 from recnn.commands.common import Failures, Sentences, fail, out, read_model, read_sentences
 from recnn.config import STRICT, Count, Location, Positive, settings_of
 from recnn.models.translator import Translator, TranslatorConfig
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import Optimizer, TreeOptions, WordOptions
 
 if TYPE_CHECKING:
     from recnn.objectives.base import Objective
@@ -63,15 +63,13 @@ class TranslationWords(WordOptions):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class TranslationOptions(TrainingOptions):
+class TranslationOptions(TreeOptions):
     """As other models are trained, but for the optimizer and the batches."""
 
     epochs: Annotated[Count, Field(description="How often each pair is seen.")] = 20
     batch: Annotated[Count, Field(description="Pairs in a batch.")] = 64
     pool: Annotated[Count, Field(description="How many batches' pairs are sorted by size together; 1 for none.")] = 20
-    optimizer: Annotated[Literal["adagrad", "adam", "adamw", "sgd"], Field(description="What takes the steps.")] = (
-        "adam"
-    )
+    optimizer: Annotated[Optimizer, Field(description="What takes the steps.")] = "adam"
     learning_rate: Annotated[Positive, Field(description="Of the optimizer.")] = 2e-3
     clip: Annotated[Positive | None, Field(description="Largest norm of all gradients together.")] = 5.0
 

@@ -21,7 +21,7 @@ from recnn.config import STRICT, Count, Location, NotNegative
 from recnn.models.classifier import ClassifierConfig
 from recnn.models.config import PhraseConfig
 from recnn.models.pairs import PairConfig
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 
 if TYPE_CHECKING:
     from recnn.objectives.base import Objective
@@ -69,7 +69,7 @@ class ListOpsData:
     ] = "roots"
 
 
-def sentiment(network: PhraseConfig, words: WordOptions, data: SentimentData, options: TrainingOptions) -> "Objective":
+def sentiment(network: PhraseConfig, words: WordOptions, data: SentimentData, options: TreeOptions) -> "Objective":
     """Train a sentiment for every node of a tree, 0 to 4, and keep the model that is best on held-out trees.
 
     --data takes trees in the format of the Stanford Sentiment Treebank; a small treebank of that kind is bundled. The
@@ -83,7 +83,7 @@ def sentiment(network: PhraseConfig, words: WordOptions, data: SentimentData, op
     return _classification(network, words, options, parts, tuple(SENTIMENTS), "sst", data.targets, data.ordinal)
 
 
-def treebank(network: PhraseConfig, words: WordOptions, data: TreebankData, options: TrainingOptions) -> "Objective":
+def treebank(network: PhraseConfig, words: WordOptions, data: TreebankData, options: TreeOptions) -> "Objective":
     """Train the label of every node of a tree, whatever labels there are in the training trees.
 
     --data takes trees in Penn Treebank brackets; a node with an empty label has no target.
@@ -92,7 +92,7 @@ def treebank(network: PhraseConfig, words: WordOptions, data: TreebankData, opti
     return _classification(network, words, options, parts, _labels_of(parts[0]), "trees", data.targets)
 
 
-def sentences(network: PhraseConfig, words: WordOptions, data: FolderData, options: TrainingOptions) -> "Objective":
+def sentences(network: PhraseConfig, words: WordOptions, data: FolderData, options: TreeOptions) -> "Objective":
     """Train the label of sentences without trees: a label, a tab and a sentence a line.
 
     A tree of the form --shape is put over each sentence; --model sequence has no use for it.
@@ -101,7 +101,7 @@ def sentences(network: PhraseConfig, words: WordOptions, data: FolderData, optio
     return _classification(network, words, options, parts, _labels_of(parts[0]), "sentences", "roots")
 
 
-def listops(network: PhraseConfig, words: WordOptions, data: ListOpsData, options: TrainingOptions) -> "Objective":
+def listops(network: PhraseConfig, words: WordOptions, data: ListOpsData, options: TreeOptions) -> "Objective":
     """Train the values of nested operations on digits, where a model that knows the tree has the advantage."""
     if data.data is not None:
         parts = _read(data.data, "listops", network)
@@ -117,7 +117,7 @@ def listops(network: PhraseConfig, words: WordOptions, data: ListOpsData, option
     return _classification(network, words, options, parts, tuple("0123456789"), "listops", data.targets)
 
 
-def pairs(network: PairConfig, words: WordOptions, data: FolderData, options: TrainingOptions) -> "Objective":
+def pairs(network: PairConfig, words: WordOptions, data: FolderData, options: TreeOptions) -> "Objective":
     """Train how related two sentences are, or whether one follows from the other, on pairs in the format of SICK.
 
     --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and dev.txt).
@@ -132,7 +132,7 @@ def pairs(network: PairConfig, words: WordOptions, data: FolderData, options: Tr
 def _classification(
     network: PhraseConfig,
     words: WordOptions,
-    options: TrainingOptions,
+    options: TreeOptions,
     parts: list[list[Tree]],
     labels: tuple[str, ...],
     form: Form,

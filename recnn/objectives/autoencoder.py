@@ -15,7 +15,7 @@ from recnn._dgl import DGLGraph
 from recnn.data import TreeBatches, TreeDataset, known, loader
 from recnn.models.autoencoder import AutoencoderConfig, Reconstruction, TreeAutoencoder
 from recnn.objectives.base import Measure, Objective, digest_of
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 
 
 class TreeAutoencoding(Objective):
@@ -43,7 +43,7 @@ class TreeAutoencoding(Objective):
     def __init__(
         self,
         config: AutoencoderConfig,
-        options: TrainingOptions,
+        options: TreeOptions,
         trees: Sequence[Tree],
         held_out: Sequence[Tree],
         words: WordOptions | None = None,

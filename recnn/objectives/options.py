@@ -16,19 +16,17 @@ from recnn.config import STRICT, Count, Location, NotNegative, Positive, Probabi
 from recnn.data import TreeBatches
 from recnn.models.phrases import WordVectors
 
+Optimizer = Literal["adagrad", "adam", "adamw", "sgd"]
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TrainingOptions:
-    """How a model is trained: batches, optimizer, when to stop, and on what machine."""
+    """How any model is trained: batches, optimizer, when to stop, and on what machine."""
 
     epochs: Annotated[Count, Field(description="How often each example is seen.")] = 10
     batch: Annotated[Count, Field(description="Examples in a batch.")] = 25
-    nodes: Annotated[Count | None, Field(description="Most nodes in a batch of trees, in place of --batch.")] = None
-    pool: Annotated[Count, Field(description="How many batches' trees are sorted by size together; 1 for none.")] = 1
-    optimizer: Annotated[Literal["adagrad", "adam", "adamw", "sgd"], Field(description="What takes the steps.")] = (
-        "adagrad"
-    )
-    learning_rate: Annotated[Positive, Field(description="Of the optimizer.")] = 0.05
+    optimizer: Annotated[Optimizer, Field(description="What takes the steps.")] = "adam"
+    learning_rate: Annotated[Positive, Field(description="Of the optimizer.")] = 2e-3
     embedding_rate: Annotated[
         NotNegative | None, Field(description="Of the word vectors, where it differs; 0 keeps them.")
     ] = None
@@ -37,7 +35,7 @@ class TrainingOptions:
         Literal["constant", "linear", "cosine"], Field(description="Of the rate: linear and cosine end at 0.")
     ] = "constant"
     warmup: Annotated[int, Field(ge=0, description="Steps in which the rate rises from 0.")] = 0
-    clip: Annotated[Positive | None, Field(description="Largest norm of all gradients together.")] = None
+    clip: Annotated[Positive | None, Field(description="Largest norm of all gradients together.")] = 1.0
     average: Annotated[
         Probability, Field(description="Decay a step of the moving average of the weights, which is kept; 0 for none.")
     ] = 0.0
@@ -53,6 +51,17 @@ class TrainingOptions:
         Literal["32-true", "bf16-mixed", "16-mixed"], Field(description="Of the numbers, as Lightning names it.")
     ] = "32-true"
     tensorboard: Annotated[bool, Field(description="Log for TensorBoard as well.")] = False
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TreeOptions(TrainingOptions):
+    """How models of trees are trained: with AdaGrad, as in the papers, and batches by the size of trees."""
+
+    nodes: Annotated[Count | None, Field(description="Most nodes in a batch of trees, in place of --batch.")] = None
+    pool: Annotated[Count, Field(description="How many batches' trees are sorted by size together; 1 for none.")] = 1
+    optimizer: Annotated[Optimizer, Field(description="What takes the steps.")] = "adagrad"
+    learning_rate: Annotated[Positive, Field(description="Of the optimizer.")] = 0.05
+    clip: Annotated[Positive | None, Field(description="Largest norm of all gradients together.")] = None
 
     def tree_batches(self, sizes: Sequence[int]) -> TreeBatches:
         """The order of trees of these sizes."""

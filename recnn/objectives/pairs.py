@@ -18,7 +18,7 @@ from parsers.trees import shaped
 from recnn.data import PairDataset, Pairs, TreeBatches, loader
 from recnn.models.pairs import PairConfig, PairModel
 from recnn.objectives.base import Measure, Objective, digest_of
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 
 
 class PairClassification(Objective):
@@ -37,7 +37,7 @@ class PairClassification(Objective):
     def __init__(
         self,
         config: PairConfig,
-        options: TrainingOptions,
+        options: TreeOptions,
         pairs: Sequence[SentencePair],
         held_out: Sequence[SentencePair],
         words: WordOptions | None = None,

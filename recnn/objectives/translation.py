@@ -22,7 +22,7 @@ from recnn.data import TreeBatches, loader
 from recnn.models.translator import END, START, Translator, TranslatorConfig
 from recnn.objectives.base import Measure, Objective, digest_of
 from recnn.objectives.language_model import Surprise
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 from recnn.schedule import schedule
 
 try:
@@ -155,7 +155,7 @@ class TranslationLearning(Objective):
     def __init__(
         self,
         config: TranslatorConfig,
-        options: TrainingOptions,
+        options: TreeOptions,
         pairs: Sequence[TextPair],
         held_out: Sequence[TextPair],
         words: WordOptions | None = None,

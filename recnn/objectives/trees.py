@@ -16,7 +16,7 @@ from recnn._dgl import DGLGraph
 from recnn.data import Nodes, TreeBatches, known, loader
 from recnn.models.classifier import ClassifierConfig, TreeClassifier
 from recnn.objectives.base import Measure, Objective, digest_of
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 from recnn.scores import positive
 
 
@@ -40,7 +40,7 @@ class TreeClassification(Objective):
     def __init__(
         self,
         config: ClassifierConfig,
-        options: TrainingOptions,
+        options: TreeOptions,
         trees: Sequence[Tree],
         held_out: Sequence[Tree],
         words: WordOptions | None = None,

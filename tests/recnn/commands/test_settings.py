@@ -8,11 +8,11 @@ import pytest
 from recnn.config import as_json
 from recnn.models.config import PhraseConfig
 from recnn.models.pairs import PairConfig
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 from tests.command_line import recnn, unframed
 
 TREES = ["network", "words", "options"]
-KINDS = {"network": PhraseConfig, "words": WordOptions, "options": TrainingOptions}
+KINDS = {"network": PhraseConfig, "words": WordOptions, "options": TreeOptions}
 TASKS = {"sentiment": {}, "treebank": {}, "sentences": {}, "listops": {}, "pairs": {"network": PairConfig}}
 
 
@@ -47,7 +47,7 @@ def test_what_is_typed_goes_before_the_file_and_that_before_the_default(tmp_path
         'hidden-size = 7\nbatch = 100\narity = "sum"\nlearning_rate = 1\n[cell-options]\npeepholes = true\n'
     )
     found = told(tmp_path, "--config", tmp_path / "options.toml", "--batch", 200, "--dropout", 0.25)
-    default = {**as_json(PhraseConfig()), **as_json(WordOptions()), **as_json(TrainingOptions())}
+    default = {**as_json(PhraseConfig()), **as_json(WordOptions()), **as_json(TreeOptions())}
     changed = {
         "input_size": 3,
         "hidden_size": 2,

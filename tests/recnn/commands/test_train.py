@@ -12,7 +12,7 @@ from parsers import brackets, shaped, tokenize
 from recnn.commands.trees import ListOpsData, listops
 from recnn.config import settings_of
 from recnn.models.config import PhraseConfig
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 from recnn.training.run import read_run, train
 from tests.command_line import recnn, unframed
 from tests.runs import metrics, same, weights
@@ -206,7 +206,7 @@ def expressions(dataset, vocabulary):
 def test_generated_listops_are_the_same_for_a_seed_and_no_part_has_another_s():
     def made(seed):
         torch.manual_seed(0)
-        return listops(PhraseConfig(hidden_size=3), WordOptions(), ListOpsData(count=300), TrainingOptions(seed=seed))
+        return listops(PhraseConfig(hidden_size=3), WordOptions(), ListOpsData(count=300), TreeOptions(seed=seed))
 
     one, again, other = made(1), made(1), made(2)
     assert one.digest() == again.digest() != other.digest()
@@ -327,7 +327,7 @@ def test_a_run_of_the_command_line_goes_on_from_python_and_back(tmp_path):
     run = read_run(tmp_path / "run")
     parts = {"network": PhraseConfig, "words": WordOptions, "data": ListOpsData}
     settings = {name: settings_of(kind, run["settings"][name]) for name, kind in parts.items()}
-    options = settings_of(TrainingOptions, {**run["options"], "epochs": 3})
+    options = settings_of(TreeOptions, {**run["options"], "epochs": 3})
     train(lambda: listops(**settings, options=options), options, tmp_path / "run", resume=True)
     assert len(metrics(tmp_path / "run")) == 3
     status, out, _ = recnn("train", "listops", "--out", "run", "--resume", "--epochs", 4, cwd=tmp_path)

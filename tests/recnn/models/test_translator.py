@@ -9,7 +9,7 @@ from corpora import Translation, Vocabulary
 from parsers import InputError, shaped
 from recnn.attention import LuongAttention
 from recnn.models.translator import END, START, Translator, TranslatorConfig
-from recnn.objectives.options import TrainingOptions
+from recnn.objectives.options import TreeOptions
 from recnn.objectives.translation import (
     TextDataset,
     TextPair,
@@ -200,7 +200,7 @@ def copies(count, longest, seed):
 def test_copying_is_learnt(attention, model):
     torch.manual_seed(0)
     config = TranslatorConfig(model=model, attention=attention, input_size=16, hidden_size=32, dropout=0.0)
-    options = TrainingOptions(batch=32, pool=4)
+    options = TreeOptions(batch=32, pool=4)
     pairs, others = copies(400, 4, 0), copies(50, 4, 1)
     learning = TranslationLearning(config, options, pairs, others)
     optimizer = torch.optim.Adam(learning.model.parameters())
@@ -223,7 +223,7 @@ def test_the_loss_and_the_perplexity_are_over_all_words():
     torch.manual_seed(0)
     config = TranslatorConfig(input_size=5, hidden_size=4, dropout=0.0)
     pairs = [pair._replace(references=[" ".join(pair.target)]) for pair in PAIRS]
-    learning = TranslationLearning(config, TrainingOptions(), pairs, pairs, measured=3)
+    learning = TranslationLearning(config, TreeOptions(), pairs, pairs, measured=3)
     model = learning.model.eval()
     batch = batch_of(model, pairs)
     scores = model(batch.forest, batch.read).log_softmax(2).detach()
@@ -275,7 +275,7 @@ def test_more_epochs_later_are_more_epochs_at_once(tmp_path, attention):
     pairs = [pair._replace(references=[" ".join(pair.target)]) for pair in copies(60, 5, 0)]
 
     def run(out, epochs, resume=False):
-        options = TrainingOptions(epochs=epochs, batch=16, pool=2, optimizer="adam", learning_rate=0.01, clip=5.0)
+        options = TreeOptions(epochs=epochs, batch=16, pool=2, optimizer="adam", learning_rate=0.01, clip=5.0)
         return train(lambda: TranslationLearning(config, options, pairs, pairs[:20]), options, tmp_path / out, resume)
 
     once = run("once", 3)
@@ -288,9 +288,9 @@ def test_more_epochs_later_are_more_epochs_at_once(tmp_path, attention):
 
 def test_without_pairs():
     with pytest.raises(InputError, match="no pairs to train on"):
-        TranslationLearning(TranslatorConfig(), TrainingOptions(), [], PAIRS)
+        TranslationLearning(TranslatorConfig(), TreeOptions(), [], PAIRS)
     with pytest.raises(InputError, match="no pairs to choose on"):
-        TranslationLearning(TranslatorConfig(), TrainingOptions(), PAIRS, [])
+        TranslationLearning(TranslatorConfig(), TreeOptions(), PAIRS, [])
 
 
 def test_gradients():

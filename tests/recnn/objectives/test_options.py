@@ -5,7 +5,7 @@ import math
 import pytest
 
 from recnn import TreeBatches
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from recnn.objectives.options import TrainingOptions, WordOptions
 def test_wrong_options(options):
     (name,) = options
     with pytest.raises(ValueError, match=name):
-        TrainingOptions(**options)
+        TreeOptions(**options)
 
 
 @pytest.mark.parametrize("options", [{"minimum": 0}, {"embedding_scale": 0.0}, {"vectors": 3}])
@@ -41,6 +41,6 @@ def test_wrong_options_of_words(options):
 @pytest.mark.parametrize("nodes", [None, 20])
 def test_batches_are_of_trees_or_of_nodes(nodes):
     sizes = [3, 9, 1, 7, 5, 11, 5]
-    found = TrainingOptions(batch=2, nodes=nodes, pool=3, seed=4).tree_batches(sizes)
+    found = TreeOptions(batch=2, nodes=nodes, pool=3, seed=4).tree_batches(sizes)
     given = {"trees": 2} if nodes is None else {"nodes": 20}
     assert list(found) == list(TreeBatches(sizes, **given, pool=3, seed=4))

@@ -7,7 +7,7 @@ import torch
 from corpora import ENTAILMENTS, SentencePair
 from parsers import InputError
 from recnn import PairConfig
-from recnn.objectives.options import TrainingOptions
+from recnn.objectives.options import TreeOptions
 from recnn.objectives.pairs import PairClassification, pair_measures
 
 torch.set_num_threads(1)
@@ -28,7 +28,7 @@ PAIRS = [
 def objective(pairs=PAIRS, held_out=PAIRS[:7], batch=5, **config):
     torch.manual_seed(0)
     sizes = {"input_size": 5, "hidden_size": 4, "pair_size": 3, "dropout": 0.0}
-    return PairClassification(PairConfig(**sizes, **config), TrainingOptions(batch=batch), pairs, held_out)
+    return PairClassification(PairConfig(**sizes, **config), TreeOptions(batch=batch), pairs, held_out)
 
 
 @pytest.mark.parametrize("answer", ["relatedness", "entailment"])

@@ -10,7 +10,7 @@ from corpora import SENTIMENTS
 from parsers import InputError
 from recnn import ClassifierConfig
 from recnn.data import known
-from recnn.objectives.options import TrainingOptions, WordOptions
+from recnn.objectives.options import TreeOptions, WordOptions
 from recnn.objectives.trees import TreeClassification
 from tests.runs import DEV, LABELS, TREES
 
@@ -20,7 +20,7 @@ SIZES = {"input_size": 5, "hidden_size": 4, "dropout": 0.0}
 
 def objective(labels=LABELS, trees=TREES, held_out=DEV, targets="all", words=None, **options):
     torch.manual_seed(0)
-    options = TrainingOptions(**{"batch": 16, **options})
+    options = TreeOptions(**{"batch": 16, **options})
     return TreeClassification(ClassifierConfig(labels, **SIZES), options, trees, held_out, words, targets)
 
 

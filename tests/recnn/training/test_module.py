@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from recnn.objectives.options import TrainingOptions
+from recnn.objectives.options import TreeOptions
 from recnn.objectives.trees import TreeClassification
 from recnn.training.module import Training, clip_gradients, share_of_rate
 from tests.runs import CONFIG, DEV, TREES
@@ -15,7 +15,7 @@ torch.set_num_threads(1)
 
 def made(**options):
     torch.manual_seed(0)
-    options = TrainingOptions(**options)
+    options = TreeOptions(**options)
     return Training(TreeClassification(CONFIG, options, TREES, DEV), options)
 
 
@@ -37,7 +37,7 @@ def test_clipping_bounds_the_norm_of_all_gradients(optimizer):
 
 def test_schedules():
     def shares(**options):
-        return [round(share_of_rate(TrainingOptions(**options), step, 6), 3) for step in range(7)]
+        return [round(share_of_rate(TreeOptions(**options), step, 6), 3) for step in range(7)]
 
     assert shares() == [1] * 7
     assert shares(warmup=4) == [0.25, 0.5, 0.75, 1, 1, 1, 1]
