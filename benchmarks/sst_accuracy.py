@@ -54,7 +54,7 @@ def main(
                     seed,
                     "--out",
                     run,
-                )
+                ) if not (run / "run.json").exists() else recnn("train", "sentiment", "--resume", "--out", run)
             found.append(json.loads(recnn("evaluate", "--json", run, data / "dev.txt")))
         cells = []
         for place, name in COLUMNS:

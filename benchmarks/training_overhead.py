@@ -26,7 +26,7 @@ from recnn.training.module import Training
 
 
 def trained(module: Training, trainer: pl.Trainer) -> float:
-    """The seconds of an epoch with Lightning, from the first batch asked for to the last step."""
+    """The seconds of an epoch with Lightning, with all that it does before and after."""
     began = time.perf_counter()
     trainer.fit(module)
     return time.perf_counter() - began

@@ -92,20 +92,6 @@ class Scale(NamedTuple):
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
 
-    def apply(self, inputs: NDArray) -> NDArray:
-        """Standardised inputs, (..., D)."""
-        return (inputs - self.mean) / self.deviation
-
-    def apply_pm25(self, values: NDArray) -> NDArray:
-        """Standardised targets, or persistence."""
-        standardised: NDArray = (values - self.mean[0]) / self.deviation[0]
-        return standardised
-
-    def undo_pm25(self, values: NDArray) -> NDArray:
-        """Forecasts of standardised targets, in micrograms a cubic metre."""
-        forecasts: NDArray = values * self.deviation[0] + self.mean[0]
-        return forecasts
-
 
 def read_air_quality(path: str | Path) -> AirQuality:
     """The table of a file; columns are found by the names in the first line, and others are left alone.

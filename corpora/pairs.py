@@ -16,6 +16,7 @@ ENTAILMENTS = Vocabulary(["CONTRADICTION", "NEUTRAL", "ENTAILMENT"], unknown=Non
 # SemEval's files call the judgement "entailment_judgment", the complete release "entailment_label".
 _COLUMNS = (("pair_ID",), ("sentence_A",), ("sentence_B",), ("relatedness_score",))
 _JUDGEMENT = ("entailment_judgment", "entailment_label")
+_PART = ("SemEval_set",)
 
 
 class SentencePair(NamedTuple):
@@ -28,8 +29,12 @@ class SentencePair(NamedTuple):
     entailment: str
 
 
-def read_sick(path: str | Path) -> Iterator[SentencePair]:
+def read_sick(path: str | Path, part: str | None = None) -> Iterator[SentencePair]:
     """The sentence pairs of a file of SICK, one by one; columns are found by the names in the first line.
+
+    Args:
+        path: the file.
+        part: of the complete release, in one file: only the pairs whose ``SemEval_set`` is this, TRAIN, TRIAL or TEST.
 
     Raises:
         CorpusError: a column is missing, a score is no number from 1 to 5, or a judgement is unknown; all pairs before
@@ -43,7 +48,7 @@ def read_sick(path: str | Path) -> Iterator[SentencePair]:
         if number == 1:
             header = [name for _, name in row]
             width = len(header)
-            for names in (*_COLUMNS, _JUDGEMENT):
+            for names in (*_COLUMNS, _JUDGEMENT, *([] if part is None else [_PART])):
                 place = next((header.index(name) for name in names if name in header), None)
                 if place is None:
                     raise error_at(path, 1, len(line) + 1, f"the first line names no column {' or '.join(names)}")
@@ -51,7 +56,7 @@ def read_sick(path: str | Path) -> Iterator[SentencePair]:
             continue
         if len(row) != width:
             raise error_at(path, number, len(line) + 1, f"expected {width} columns between tabs, found {len(row)}")
-        (_, name), first, second, (score_column, score), (judgement_column, judgement) = (row[i] for i in places)
+        (_, name), first, second, (score_column, score), (judgement_column, judgement), *rest = (row[i] for i in places)
         for column, sentence in (first, second):
             if not sentence.strip():
                 raise error_at(path, number, column, "an empty sentence")
@@ -64,7 +69,9 @@ def read_sick(path: str | Path) -> Iterator[SentencePair]:
         if judgement not in ENTAILMENTS:
             problem = f"the judgement {quoted(judgement)} is none of {', '.join(ENTAILMENTS)}"
             raise error_at(path, number, judgement_column, problem)
+        if rest and rest[0][1] != part:
+            continue
         found += 1
         yield SentencePair(name, first[1], second[1], relatedness, judgement)
     if not found:
-        raise error_at(path, 1, 1, "no sentence pair in this file")
+        raise error_at(path, 1, 1, f"no sentence pair{f' of the part {part}' if part else ''} in this file")

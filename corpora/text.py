@@ -72,6 +72,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # its own name means nothing to a user
+        raise
     finally:
         part.unlink(missing_ok=True)
 

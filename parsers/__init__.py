@@ -16,6 +16,7 @@ from parsers.productions import productions as productions
 from parsers.productions import tree_from_productions as tree_from_productions
 from parsers.tokens import known_form as known_form
 from parsers.tokens import tokenize as tokenize
+from parsers.trees import binarised as binarised
 from parsers.trees import brackets as brackets
 from parsers.trees import constituents as constituents
 from parsers.trees import shaped as shaped

@@ -99,3 +99,27 @@ def shaped(words: Sequence[str], shape: Shape = "balanced", label: str = "") -> 
             row = [Tree("", row[at : at + 2]) if at + 1 < len(row) else row[at] for at in range(0, len(row), 2)]
     row[0].set_label(label)
     return row[0]
+
+
+def binarised(tree: Tree) -> Tree:
+    """A copy whose nodes have at most two children: of more, the last two join, again and again, without a label.
+
+    >>> print(binarised(Tree.fromstring("(NP (DT the) (JJ small) (NN duck))")))
+    (NP (DT the) ( (JJ small) (NN duck)))
+
+    Raises:
+        TreeError: see `constituents`.
+    """
+    found = constituents(tree)
+    made: list[list[Tree | str]] = [[] for _ in found]  # the children of each node, from right to left
+    for index in range(len(found) - 1, -1, -1):
+        node, parent = found[index].node, found[index].parent
+        if isinstance(node, Tree):
+            children = made[index]
+            while len(children) > 2:
+                children[:2] = [Tree("", [children[1], children[0]])]
+            node = Tree(node.label(), children[::-1])
+        if parent < 0:
+            return node
+        made[parent].append(node)
+    raise AssertionError("a tree has a root")

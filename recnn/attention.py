@@ -49,10 +49,9 @@ class Attention(nn.Module, ABC):
         sizes = sizes.to(states.device)
         place = torch.arange(int(sizes.max()), device=states.device).expand(len(sizes), -1)
         mask = place < sizes.unsqueeze(1)
-        rows = ((sizes.cumsum(0) - sizes).unsqueeze(1) + place)[mask]
 
         def padded(values: Tensor) -> Tensor:
-            return values.new_zeros(*mask.shape, values.shape[1]).masked_scatter(mask.unsqueeze(2), values[rows])
+            return values.new_zeros(*mask.shape, values.shape[1]).masked_scatter(mask.unsqueeze(2), values)
 
         return Memory(padded(states), padded(self.keys(states)), mask)
 

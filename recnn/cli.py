@@ -115,7 +115,7 @@ def encode(
     trees: Annotated[
         Path | None, typer.Option(help="A file of bracketed trees to encode instead of sentences.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random word vectors and weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Of the random word vectors and weights.")] = 0,
     hidden_size: Annotated[int, typer.Option(min=1, help="Length of the state vectors.")] = 8,
     limit: Limit = 100,
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE.npz", help="Write all states there.")] = None,

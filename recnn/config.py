@@ -16,6 +16,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=False)
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

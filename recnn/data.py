@@ -19,14 +19,29 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from corpora.vocabulary import Vocabulary
-from parsers.trees import words_of
+from parsers.errors import InputError
+from parsers.trees import constituents, words_of
 from recnn import _dgl
 from recnn._dgl import DGLGraph
-from recnn.graph import tree_to_graph
+from recnn.graph import sequence_to_graph, tree_to_graph
 from recnn.schedule import schedule
 from recnn.subwords import add_pieces
 
 Nodes = Literal["all", "roots"]
+
+
+def word_graph(source: Tree | Sequence[str], vocabulary: Vocabulary, subwords: int = 0) -> DGLGraph:
+    """The graph of a tree, or the chain of some words, as models read it: labels play no part.
+
+    It has the node data ``word`` and ``span`` and, with ``subwords``, ``pieces`` (`recnn.subwords`).
+    """
+    tree = isinstance(source, Tree)
+    graph = tree_to_graph(source, vocabulary) if tree else sequence_to_graph(source, vocabulary)
+    graph.ndata.pop("label", None)
+    graph.labels = None
+    if subwords:
+        add_pieces(graph, words_of(source) if tree else source, subwords)
+    return graph
 
 
 class TreeDataset(Dataset[DGLGraph]):
@@ -62,7 +77,8 @@ class TreeDataset(Dataset[DGLGraph]):
         # "" stands for a node without a label, which `tree_to_graph` would look up.
         table = Vocabulary([*labels, ""], unknown=None)
         self._graphs = []
-        for tree in trees:
+        for number, tree in enumerate(trees, 1):
+            _check_labels(tree, table, number)
             graph = _with_targets(tree_to_graph(tree, vocabulary, table), len(labels), targets)
             if subwords:
                 add_pieces(graph, words_of(tree), subwords)
@@ -86,10 +102,18 @@ class TreeDataset(Dataset[DGLGraph]):
     def __getitem__(self, index: int | list[int]) -> DGLGraph:
         if isinstance(index, int):
             return self._graphs[index]
-        return _batch([self._graphs[one] for one in index])
+        return batch_of([self._graphs[one] for one in index])
 
 
-def _batch(graphs: list[DGLGraph]) -> DGLGraph:
+def _check_labels(tree: Tree, labels: Vocabulary, number: int) -> None:
+    for node, start, _, _ in constituents(tree):
+        if isinstance(node, Tree) and node.label() not in labels:
+            known = ", ".join(repr(label) for label in labels[:8] if label) + (", ..." if len(labels) > 9 else "")
+            raise InputError(f"tree {number}, word {start}: the label {node.label()!r} is none of {known}")
+
+
+def batch_of(graphs: list[DGLGraph]) -> DGLGraph:
+    """A batch of graphs with its levels."""
     forest = _dgl.batch(graphs)
     schedule(forest)  # kept on the forest; what comes from another process makes it anew
     return forest
@@ -101,11 +125,11 @@ def _with_targets(graph: DGLGraph, empty: int, targets: Nodes) -> DGLGraph:
     if targets == "roots":
         target[graph.out_degrees() > 0] = -1
     graph.ndata["target"] = target
-    return _without_tables(graph)
+    return without_tables(graph)
 
 
-def _without_tables(graph: DGLGraph) -> DGLGraph:
-    """A batch goes between processes with its attributes; the tables would go with each."""
+def without_tables(graph: DGLGraph) -> DGLGraph:
+    """The graph by itself: a batch goes between processes with its attributes, and the tables would go with each."""
     del graph.vocabulary, graph.labels
     return graph
 
@@ -141,9 +165,9 @@ class PairDataset(Dataset[Pairs]):
     def __init__(
         self, pairs: Iterable[tuple[Tree, Tree]], target: Tensor, vocabulary: Vocabulary, subwords: int = 0
     ) -> None:
-        self._graphs = [_without_tables(tree_to_graph(tree, vocabulary)) for pair in pairs for tree in pair]
-        for graph in self._graphs:
-            graph.ndata.pop("label")
+        self._graphs = []
+        for pair in pairs:
+            self._graphs += [without_tables(word_graph(tree, vocabulary, subwords)) for tree in pair]
         sizes = [graph.num_nodes() for graph in self._graphs]
         self.target = target
         self.sizes = [a + b for a, b in zip(sizes[0::2], sizes[1::2], strict=True)]
@@ -155,7 +179,7 @@ class PairDataset(Dataset[Pairs]):
 
     def __getitem__(self, index: list[int]) -> Pairs:
         graphs = [self._graphs[2 * one + side] for one in index for side in (0, 1)]
-        return Pairs(_batch(graphs), self.target[index])
+        return Pairs(batch_of(graphs), self.target[index])
 
 
 class TreeBatches(Sampler[list[int]]):

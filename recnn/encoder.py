@@ -14,12 +14,12 @@ from recnn.propagate import Engine, propagate
 from recnn.schedule import Direction
 from recnn.states import NodeStates
 
-Merge = Literal["concat", "sum", "mul", "average", "none"]
+Merge = Literal["concat", "sum", "mul", "ave", "none"]
 _MERGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "concat": lambda up, down: torch.cat([up, down], dim=1),
     "sum": torch.add,
     "mul": torch.mul,
-    "average": lambda up, down: (up + down) / 2,
+    "ave": lambda up, down: (up + down) / 2,
     "none": lambda up, down: torch.stack([up, down], dim=1),
 }
 

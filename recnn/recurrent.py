@@ -17,7 +17,7 @@ from recnn.propagate import walk
 from recnn.schedule import Direction, Schedule, chains, schedule
 
 MergeMode = Literal["concat", "sum", "mul", "ave"] | None
-_MERGES: dict[str | None, Any] = {"concat": "concat", "sum": "sum", "mul": "mul", "ave": "average", None: "none"}
+_MERGES: dict[str | None, Any] = {"concat": "concat", "sum": "sum", "mul": "mul", "ave": "ave", None: "none"}
 
 
 _AGAINST: dict[Direction, Direction] = {"up": "down", "down": "up"}

@@ -57,10 +57,12 @@ def beam_search(
         end: the token after which a sequence goes no further, or None.
         width: of the beam; so many candidates are returned, or as many as are possible.
         longest: most tokens in a sequence, the end included; one that has come to none by then is cut off there.
-        length_penalty: α.
+        length_penalty: α, 0 to 10.
     """
     if width < 1 or longest < 1:
         raise ValueError(f"width and longest must be at least 1, got {width} and {longest}")
+    if not 0 <= length_penalty <= 10:
+        raise ValueError(f"length_penalty must be from 0 to 10, got {length_penalty}")
     found: list[Candidate] = []
     last, said, total = torch.tensor([start]), torch.empty(1, 0, dtype=torch.int64), torch.zeros(1, dtype=torch.float64)
     for _ in range(longest):

@@ -1,6 +1,7 @@
 """`recnn train autoencoder`, and `recnn autoencode`: trees with the reconstruction of their phrases."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,10 +15,10 @@ from corpora.labelled_trees import read_labelled_trees
 from corpora.sentiment import bundled_sentiment
 from corpora.text import lines, replacing
 from corpora.treebanks import read_trees
-from parsers.errors import InputError
+from parsers.errors import EmptySentenceError, InputError
 from parsers.tokens import tokenize
 from parsers.trees import shaped, words_of
-from recnn.commands.common import Sentences, out, part_of, read_model, read_sentences
+from recnn.commands.common import Failures, Sentences, fitting, out, part_of, read_model, read_sentences, words_in
 from recnn.config import STRICT, Location
 from recnn.draw import tree_to_svg, tree_to_text
 from recnn.models.autoencoder import AutoencoderConfig, AutoencoderOptions, TreeAutoencoder
@@ -51,7 +52,7 @@ def autoencoder(
 
     if data.form == "text" and network.trees == "given":
         raise typer.BadParameter("text has no trees: take --trees greedy", param_hint="--form")
-    train, dev = (_read(data, part) for part in ("train", "dev"))
+    train, dev = (_read(data, part, network.arity) for part in ("train", "dev"))
     labels = labels_of(train) if network.alpha < 1 else ()
     try:
         config = AutoencoderConfig(labels=labels, **asdict(network))
@@ -60,12 +61,12 @@ def autoencoder(
     return TreeAutoencoding(config, options, train, dev, words)
 
 
-def _read(data: AutoencoderData, part: Literal["train", "dev"]) -> list[Tree]:
+def _read(data: AutoencoderData, part: Literal["train", "dev"], arity: int) -> list[Tree]:
     if data.data is None:
         return list(bundled_sentiment(part))
     path = part_of(data.data, part)
     if data.form == "trees":
-        return list(read_labelled_trees(path))
+        return [fitting(tree, arity) for tree in read_labelled_trees(path)]
     return [shaped(tokenize(line)) for _, line in lines(path) if line.strip()]
 
 
@@ -85,19 +86,33 @@ def autoencode(
     if svg is not None and as_json:
         raise typer.BadParameter("it does not go with --json", param_hint="--svg")
     found = read_model(model, TreeAutoencoder)
+    with Failures() as failures:
+        read = _trees(found, sentences, trees, failures)
+        if svg is not None:
+            several = list(read)
+            if len(several) > 1:
+                raise InputError(f"{svg}: one picture shows one tree, and there are {len(several)}")
+            for tree in several:
+                with replacing(svg) as part:
+                    part.write_text(tree_to_svg(found.annotated(tree)), "utf-8")
+            return
+        for tree in read:
+            if as_json:
+                phrases = [phrase._asdict() for phrase in found.phrases(tree)]
+                print(json.dumps({"sentence": " ".join(words_of(tree)), "phrases": phrases}, ensure_ascii=False))
+            else:
+                out.print(tree_to_text(found.annotated(tree)), "")
+
+
+def _trees(
+    model: TreeAutoencoder, sentences: list[str] | None, trees: Path | None, failures: Failures
+) -> Iterator[Tree]:
+    """Those of a file, or the greedy ones of sentences."""
     if trees is not None:
-        read = list(read_trees(trees))
-    else:
-        read = found.greedy([tokenize(sentence) for _, sentence in read_sentences(sentences)])
-    if svg is not None:
-        if len(read) != 1:
-            raise InputError(f"{svg}: one picture shows one tree, and there are {len(read)}")
-        with replacing(svg) as part:
-            part.write_text(tree_to_svg(found.annotated(read[0])), "utf-8")
+        yield from (fitting(tree, model.config.arity) for tree in read_trees(trees))
         return
-    for tree in read:
-        if as_json:
-            phrases = [phrase._asdict() for phrase in found.phrases(tree)]
-            print(json.dumps({"sentence": " ".join(words_of(tree)), "phrases": phrases}, ensure_ascii=False))
-        else:
-            out.print(tree_to_text(found.annotated(tree)), "")
+    for place, sentence in read_sentences(sentences):
+        try:
+            yield model.greedy([words_in(sentence)])[0]
+        except EmptySentenceError as error:
+            failures.add(EmptySentenceError(f"{place}{error}"))

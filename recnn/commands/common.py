@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from nltk import Tree
 from rich.console import Console
 
-from parsers.errors import InputError
+from parsers.errors import EmptySentenceError, InputError
+from parsers.tokens import tokenize
+from parsers.trees import binarised, constituents
+from recnn.cells.base import Arity
 from recnn.models.folder import Model
 
 M = TypeVar("M", bound=Model)
@@ -61,17 +65,48 @@ def read_sentences(arguments: Sequence[str] | None) -> Iterator[tuple[str, str]]
                 yield f"standard input, line {number}: ", text
 
 
+_SICK = {"train": "SICK_train.txt", "dev": "SICK_trial.txt", "test": "SICK_test_annotated.txt"}
+
+
+def words_in(sentence: str) -> list[str]:
+    """The words of a sentence.
+
+    Raises:
+        EmptySentenceError: there are none.
+    """
+    words = tokenize(sentence)
+    if not words:
+        raise EmptySentenceError(f"{sentence!r} has no words")
+    return words
+
+
 def part_of(folder: str | Path, part: str) -> Path:
-    """The file of a part of a corpus, "train" or "dev", under one of the names that it goes by.
+    """The file of a part of a corpus, "train", "dev" or "test", under one of the names that it goes by.
 
     Raises:
         InputError: there is none.
     """
-    names = [f"{part}.txt", f"{part}.tsv", {"train": "SICK_train.txt", "dev": "SICK_trial.txt"}[part]]
+    names = [f"{part}.txt", f"{part}.tsv", _SICK[part]]
     for name in names:
         if (Path(folder) / name).exists():
             return Path(folder) / name
     raise InputError(f"{folder}: no {names[0]} there, nor {' nor '.join(names[1:])}")
+
+
+def fitting(tree: Tree, arity: Arity) -> Tree:
+    """``tree``, binarised if it has wider nodes than a network of this arity takes.
+
+    The nodes that this adds have no label, so no target either.
+
+    Raises:
+        InputError: the network takes chains alone.
+    """
+    widest = max(len(c.node) if isinstance(c.node, Tree) else 0 for c in constituents(tree))
+    if arity == "sum" or widest <= arity:
+        return tree
+    if arity < 2:
+        raise InputError(f"the model takes chains, and a node of the tree has {widest} children: take --arity 2")
+    return binarised(tree)
 
 
 def read_model(folder: Path, kind: type[M]) -> M:

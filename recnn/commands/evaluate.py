@@ -16,8 +16,9 @@ from rich.text import Text
 from corpora.labelled_trees import read_labelled_trees
 from corpora.pairs import read_sick
 from corpora.sentiment import SENTIMENT_SIZES, bundled_sentiment
+from parsers.errors import InputError
 from parsers.trees import words_of
-from recnn.commands.common import out, read_model
+from recnn.commands.common import fitting, out, part_of, read_model
 from recnn.commands.translate import evaluate_translator
 from recnn.models.classifier import TreeClassifier
 from recnn.models.folder import Model, ModelError
@@ -25,6 +26,7 @@ from recnn.models.pairs import PairModel
 from recnn.models.translator import Translator
 from recnn.scores import MEANINGS, Scores, wilson
 from recnn.scores import evaluate as scores_of
+from recnn.training.record import settings_of_data
 
 _PLACES = {"all": "all nodes", "roots": "roots"}
 
@@ -33,7 +35,7 @@ def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a model, or of a run.")],
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A file like those it was trained on; for sentiment train, dev or test."),
+        typer.Argument(metavar="DATA", help="A file like those it was trained on; or train, dev or test of its run."),
     ],
     by_length: Annotated[bool, typer.Option("--by-length", help="Also the roots by the number of words.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -55,8 +57,11 @@ def evaluate(
         return
     if not isinstance(found, TreeClassifier):
         raise ModelError(f"{model}: a model of kind {found.kind!r} is not evaluated on labelled trees")
-    trees = _labelled_trees(found, data)
-    scores = scores_of(found, found.dataset(trees))
+    trees = _labelled_trees(found, model, data)
+    try:
+        scores = scores_of(found, found.dataset(trees))
+    except InputError as error:
+        raise InputError(f"{data}: {error}") from None
     lengths = _by_length(found, trees) if by_length else {}
     if as_json:
         record = {place: one.record() for place, one in scores.items()}
@@ -73,11 +78,16 @@ def evaluate(
         out.print(table)
 
 
-def _labelled_trees(model: TreeClassifier, data: str) -> list[Tree]:
-    """The trees of a file, or of a part of the bundled treebank."""
-    if model.config.form == "sst" and data in SENTIMENT_SIZES and not Path(data).exists():
-        return list(bundled_sentiment(data))
-    return list(read_labelled_trees(data, model.config.form, model.config.shape))
+def _labelled_trees(model: TreeClassifier, folder: Path, data: str) -> list[Tree]:
+    """The trees of a file, or of a part of what the run had: of its folder of data, or of the bundled treebank."""
+    form, config = model.config.form, model.config
+    if data in SENTIMENT_SIZES and not Path(data).exists():
+        own = settings_of_data(folder) or {}
+        if isinstance(where := own.get("data"), str):
+            data = str(part_of(where, data))
+        elif form == "sst":
+            return list(bundled_sentiment(data))
+    return [fitting(tree, config.widest) for tree in read_labelled_trees(data, form, config.shape)]
 
 
 def _by_length(model: TreeClassifier, trees: list[Tree]) -> dict[str, Scores]:

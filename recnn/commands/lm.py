@@ -143,7 +143,7 @@ def generate(
     beam: Annotated[
         int | None, typer.Option(min=1, help="Search for the most probable text with W hypotheses, draw nothing.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Of what is drawn.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one per text.")] = False,
 ) -> None:
     """Let a model write: go on from a prompt, or begin a line."""

@@ -17,8 +17,8 @@ from corpora.treebanks import read_trees
 from parsers.errors import EmptySentenceError, InputError, SentenceError, TreeError
 from parsers.grammar import GrammarParser, load_grammar
 from parsers.tokens import tokenize
-from parsers.trees import constituents, shaped, words_of
-from recnn.commands.common import Failures, Sentences, fail, out, read_model, read_sentences
+from parsers.trees import shaped, words_of
+from recnn.commands.common import Failures, Sentences, fail, fitting, out, read_model, read_sentences, words_in
 from recnn.draw import tree_to_svg
 from recnn.models.classifier import TreeClassifier
 
@@ -50,15 +50,16 @@ def predict(
     found = read_model(model, TreeClassifier)
     with Failures() as failures:
         read = read_trees(trees) if trees is not None else _parsed(found, sentences, grammar, failures)
-        drawn = 0
+        if svg is not None:
+            several = list(read)
+            if len(several) > 1:
+                raise InputError(f"{svg}: one picture shows one tree, and there are {len(several)}")
+            read = iter(several)
         for tree in read:
-            nodes = _nodes(found, _fitting(found, tree))
+            nodes = _nodes(found, fitting(tree, found.config.widest))
             if svg is not None:
-                if drawn := drawn + 1:
-                    if drawn > 1:
-                        raise InputError(f"{svg}: one picture shows one tree, and there are more")
-                    with replacing(svg) as part:
-                        part.write_text(tree_to_svg(_labelled(nodes)), "utf-8")
+                with replacing(svg) as part:
+                    part.write_text(tree_to_svg(_labelled(nodes)), "utf-8")
             elif as_json:
                 for node in nodes:
                     del node["parent"]
@@ -79,7 +80,7 @@ def _parsed(
             if model.config.form == "listops":
                 yield listops_tree(parse_listops(sentence))
             elif parser is None:
-                yield shaped(tokenize(sentence), model.config.shape)
+                yield shaped(words_in(sentence), model.config.shape)
             else:
                 yield parser.parse(sentence)
         except (EmptySentenceError, TreeError) as error:
@@ -92,33 +93,6 @@ def _parsed(
             how = "in a balanced tree" if shape == "balanced" else f"from the {shape}"
             fail(f"{place}{sentence!r} is not in the bundled treebank's grammar: its words are joined {how}")
             yield shaped(tokenize(sentence), shape)
-
-
-def _fitting(model: TreeClassifier, tree: Tree) -> Tree:
-    """``tree``, binarised if it has wider nodes than the model takes."""
-    widest = max(len(c.node) if isinstance(c.node, Tree) else 0 for c in constituents(tree))
-    if model.config.model == "sequence" or model.config.arity == "sum" or widest <= model.config.arity:
-        return tree
-    if max(2, int(model.config.arity)) > int(model.config.arity):
-        raise InputError(f"the model takes chains, and a node of the tree has {widest} children")
-    return _binarised(tree)
-
-
-def _binarised(tree: Tree) -> Tree:
-    """A copy without nodes of more than two children, which nltk makes of no deep tree."""
-    found = constituents(tree)
-    made: list[list[Tree | str]] = [[] for _ in found]  # the children of each node, from right to left
-    result = tree
-    for index in range(len(found) - 1, -1, -1):
-        node, parent = found[index].node, found[index].parent
-        if isinstance(node, Tree):
-            children = made[index]
-            while len(children) > 2:
-                children[:2] = [Tree("", [children[1], children[0]])]
-            result = Tree(node.label(), children[::-1])
-            made[index] = []
-        made[parent].append(result if isinstance(node, Tree) else node)
-    return result
 
 
 def _nodes(model: TreeClassifier, tree: Tree) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from pydantic.dataclasses import dataclass
 from corpora.air_quality import AIR_FEATURES, Windows, read_air_quality, scale_of, split_years, windows
 from corpora.echo import generate_echo
 from corpora.subtraction import generate_subtraction
-from recnn.config import STRICT, Count, Location, NotNegative, as_json
+from parsers.errors import InputError
+from recnn.config import STRICT, Count, Location, NotNegative, as_json, settings_of
 from recnn.heads import Task
 from recnn.models.sequence import RecurrentConfig, SequenceConfig, SequenceNetwork, Steps
 from recnn.objectives.options import TrainingOptions
@@ -58,6 +59,8 @@ def echo(network: RecurrentConfig, data: EchoData, options: TrainingOptions) -> 
     """Train to hear at what lag a signal has its echo, or to give the signal back a lag later."""
     from recnn.objectives.sequences import SequenceLearning, Sequences, measured
 
+    if data.question == "lag" and data.largest_lag < 2:
+        raise typer.BadParameter("a single lag leaves nothing to tell apart", param_hint="--largest-lag")
     lags = range(1, data.largest_lag + 1) if data.question == "lag" else [data.largest_lag]
 
     def signals(count: int, seed: int) -> Sequences:
@@ -92,10 +95,11 @@ def subtraction(network: RecurrentConfig, data: SubtractionData, options: Traini
         numbers = torch.from_numpy(np.stack([each.numbers for each in found])).float()
         return Sequences(numbers, torch.from_numpy(np.stack([each.difference for each in found])))
 
+    lengths = [data.length * factor for factor in (4, 16)]
+    asked = {length: differences(2_000, options.seed + 2 * _HELD_OUT, length) for length in lengths}
+
     def closing(model: SequenceNetwork) -> list[str]:
-        lengths = [data.length * factor for factor in (4, 16)]
-        found = [measured(model, differences(2_000, options.seed + 2 * _HELD_OUT, length)) for length in lengths]
-        return [f"on 2,000 new pairs of {n} bits: {_shown(each)}" for n, each in zip(lengths, found, strict=True)]
+        return [f"on 2,000 new pairs of {n} bits: {_shown(measured(model, each))}" for n, each in asked.items()]
 
     config = _config(network, inputs=2, outputs=1, task="binary", steps="many-to-many")
     held_out = differences(max(100, data.count // 10), options.seed + _HELD_OUT, 4 * data.length)
@@ -112,7 +116,12 @@ def air_quality(network: RecurrentConfig, data: AirData, options: TrainingOption
 
     if data.data is None:
         raise typer.BadParameter("name the file, such as PRSA_data_2010.1.1-2014.12.31.csv", param_hint="--data")
-    tables = split_years(read_air_quality(data.data))
+    table = read_air_quality(data.data)
+    try:
+        tables = split_years(table)
+        scale = scale_of(tables["train"])
+    except ValueError as error:
+        raise InputError(f"{data.data}: {error}") from None
     parts = {name: windows(table, data.history, data.horizon) for name, table in tables.items()}
 
     def sequences(part: Windows) -> Sequences:
@@ -130,14 +139,14 @@ def air_quality(network: RecurrentConfig, data: AirData, options: TrainingOption
 
     config = _config(network, inputs=len(AIR_FEATURES), outputs=1, task="regression", steps="many-to-one")
     objective = SequenceLearning(config, options, sequences(parts["train"]), sequences(parts["dev"]), closing)
-    scale = scale_of(tables["train"])
     objective.model.standardise(scale, (scale.mean[:1], scale.deviation[:1]))
     return objective
 
 
 def _config(network: RecurrentConfig, inputs: int, outputs: int, task: Task, steps: Steps) -> SequenceConfig:
     try:
-        return SequenceConfig(**as_json(network), inputs=inputs, outputs=outputs, task=task, steps=steps)
+        own = {"inputs": inputs, "outputs": outputs, "task": task, "steps": steps}
+        return settings_of(SequenceConfig, as_json(network) | own)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 

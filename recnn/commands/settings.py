@@ -33,8 +33,11 @@ def with_settings(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callabl
 
         def command(**values: Any) -> None:
             found: dict[str, dict[str, Any]] = {part: {} for part in kinds}
-            for name, value in _from_file(values.pop("config"), owners).items():
+            file = values.pop("config")
+            for name, value in _from_file(file, owners).items():
                 found[owners[name]][name] = value
+            for part, own in found.items():
+                _check(kinds[part], own, file)
             for name, part in owners.items():
                 value = values.pop(name)
                 if typed(values["context"], name):
@@ -139,15 +142,27 @@ def _pairs(texts: list[str], option: str) -> dict[str, Any]:
     return found
 
 
+def _check(kind: type[Any], values: Mapping[str, Any], path: Path | None) -> None:
+    """Blame the file for what is wrong in it, but not for what only goes with what is typed."""
+    try:
+        settings_of(kind, dict(values))
+    except ValueError as error:
+        if str(error).partition(": ")[0] in values:
+            raise InputError(f"{path}: {error}") from None
+
+
 def _from_file(path: Path | None, owners: Mapping[str, str]) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = {name.replace("-", "_"): value for name, value in tomllib.loads(path.read_text("utf-8")).items()}
+        read = tomllib.loads(path.read_text("utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start + 1})") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from None
+    found = {name.replace("-", "_"): value for name, value in read.items()}
+    if len(found) < len(read):
+        raise InputError(f"{path}: an option is there twice, once with - and once with _ in its name")
     if unknown := sorted(found.keys() - owners.keys()):
         raise InputError(f"{path}: {unknown[0]!r} is no option of this command")
     return found

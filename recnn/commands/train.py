@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recnn.commands.common import out
-from recnn.commands.settings import made, with_settings
+from recnn.commands.settings import made, option_of, with_settings
 from recnn.config import as_json, settings_of
 from recnn.models.folder import load
 from recnn.objectives.options import TrainingOptions
@@ -33,14 +33,15 @@ def trainer(
 
     @with_settings(**kinds, options=training)
     def command(context: typer.Context, to: Out = Path(task), resume: Resume = False, **given: Any) -> None:
-        from recnn.training.run import RunError, read_run, shown_row, train
+        from recnn.training.record import RunError, read_run
+        from recnn.training.run import shown_row, train
 
         if resume:
             epochs = given["options"].pop("epochs", None)
-            if names := [name for values in given.values() for name in values]:
-                option = "--" + names[0].replace("_", "-")
+            own = {**kinds, "options": training}
+            if names := [option_of(own[part], name) for part, values in given.items() for name in values]:
                 raise typer.BadParameter(
-                    f"{option} is the run's own: only --epochs may be given", param_hint="--resume"
+                    f"{names[0]} is the run's own: only --epochs may be given", param_hint="--resume"
                 )
             run = read_run(to)
             try:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +29,7 @@ from recnn.commands.common import Failures, Sentences, fail, out, read_model, re
 from recnn.config import STRICT, Count, Location, Positive, settings_of
 from recnn.models.translator import Translator, TranslatorConfig
 from recnn.objectives.options import Optimizer, TreeOptions, WordOptions
+from recnn.training.record import RunError, settings_of_data
 
 if TYPE_CHECKING:
     from recnn.objectives.base import Objective
@@ -101,7 +101,9 @@ def translate(
     sentences: Sentences = None,
     trees: Annotated[Path | None, typer.Option(help="A file of bracketed trees instead of sentences.")] = None,
     beam: Annotated[int, typer.Option(min=1, help="Translations that are pursued together.")] = 5,
-    length_penalty: Annotated[float, typer.Option(help="Of Wu et al. 2016: more makes longer translations.")] = 1.0,
+    length_penalty: Annotated[
+        float, typer.Option(min=0, max=10, help="Of Wu et al. 2016: more makes longer translations.")
+    ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with the attention.")] = False,
 ) -> None:
     """Print the French of English sentences.
@@ -170,18 +172,13 @@ def _pairs(translations: list[Translation], data: TranslationData, lower: bool) 
 
 def _compared(model: Translator, folder: Path, data: str) -> "list[TextPair]":
     """What is to be translated, with the trees that the run had."""
-    settings = TranslationData()
-    run = next((path for path in (folder / "run.json", folder.parent / "run.json") if path.is_file()), None)
-    if run is not None:
-        from recnn.training.run import RunError, read_run
-
-        try:
-            settings = settings_of(TranslationData, read_run(run.parent)["settings"]["data"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{run}: no run of a translator ({error})") from None
+    try:
+        settings = settings_of(TranslationData, settings_of_data(folder) or {})
+    except ValueError as error:
+        raise RunError(f"{folder}: no run of a translator ({error})") from None
     if data in TRANSLATION_SHARES and not Path(data).exists():
         return _parts(settings, model.config.lower)[data]
-    return _pairs(list(read_translations(data)), replace(settings, data=data), model.config.lower)
+    return _pairs(list(read_translations(data)), settings, model.config.lower)
 
 
 def _sources(

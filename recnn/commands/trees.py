@@ -1,6 +1,8 @@
 """The tasks of trees: `recnn train sentiment`, `treebank`, `sentences`, `listops` and `pairs`."""
 
 from dataclasses import fields
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,7 +18,7 @@ from corpora.sst import SENTIMENTS
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
 from parsers.trees import constituents
-from recnn.commands.common import part_of
+from recnn.commands.common import fitting, part_of
 from recnn.config import STRICT, Count, Location, NotNegative
 from recnn.models.classifier import ClassifierConfig
 from recnn.models.config import PhraseConfig
@@ -84,12 +86,13 @@ def sentiment(network: PhraseConfig, words: WordOptions, data: SentimentData, op
 
 
 def treebank(network: PhraseConfig, words: WordOptions, data: TreebankData, options: TreeOptions) -> "Objective":
-    """Train the label of every node of a tree, whatever labels there are in the training trees.
+    """Train the label of every node of a tree, whatever labels there are in the trees.
 
-    --data takes trees in Penn Treebank brackets; a node with an empty label has no target.
+    --data takes trees in Penn Treebank brackets; a node with an empty label has no target. Nodes with more children
+    than --arity become several, of which only the uppermost keeps the label; with --arity sum they stay.
     """
     parts = _read(data.data, "trees", network)
-    return _classification(network, words, options, parts, _labels_of(parts[0]), "trees", data.targets)
+    return _classification(network, words, options, parts, _labels_of(parts), "trees", data.targets)
 
 
 def sentences(network: PhraseConfig, words: WordOptions, data: FolderData, options: TreeOptions) -> "Objective":
@@ -98,7 +101,7 @@ def sentences(network: PhraseConfig, words: WordOptions, data: FolderData, optio
     A tree of the form --shape is put over each sentence; --model sequence has no use for it.
     """
     parts = _read(data.data, "sentences", network)
-    return _classification(network, words, options, parts, _labels_of(parts[0]), "sentences", "roots")
+    return _classification(network, words, options, parts, _labels_of(parts), "sentences", "roots")
 
 
 def listops(network: PhraseConfig, words: WordOptions, data: ListOpsData, options: TreeOptions) -> "Objective":
@@ -113,6 +116,7 @@ def listops(network: PhraseConfig, words: WordOptions, data: ListOpsData, option
             trees = [listops_tree(expression.tree) for expression in both]
         except ValueError as error:
             raise InputError(f"--count {data.count} --longest {data.longest}: {error}") from None
+        Random(options.seed).shuffle(trees)  # the later ones are longer, see `generate_listops`
         parts = [trees[: sizes[0]], trees[sizes[0] :]]
     return _classification(network, words, options, parts, tuple("0123456789"), "listops", data.targets)
 
@@ -120,12 +124,16 @@ def listops(network: PhraseConfig, words: WordOptions, data: ListOpsData, option
 def pairs(network: PairConfig, words: WordOptions, data: FolderData, options: TreeOptions) -> "Objective":
     """Train how related two sentences are, or whether one follows from the other, on pairs in the format of SICK.
 
-    --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and dev.txt).
+    --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and dev.txt), or the whole SICK.txt.
     """
     from recnn.objectives.pairs import PairClassification
 
     folder = _folder(data.data)
-    train, dev = (list(read_sick(part_of(folder, part))) for part in ("train", "dev"))
+    whole = Path(folder) / "SICK.txt"
+    if whole.exists():
+        train, dev = (list(read_sick(whole, part)) for part in ("TRAIN", "TRIAL"))
+    else:
+        train, dev = (list(read_sick(part_of(folder, part))) for part in ("train", "dev"))
     return PairClassification(network, options, train, dev, words)
 
 
@@ -149,7 +157,9 @@ def _classification(
 def _read(
     folder: str | None, form: Literal["trees", "listops", "sentences"], network: PhraseConfig
 ) -> list[list[Tree]]:
-    return [list(read_labelled_trees(part_of(_folder(folder), part), form, network.shape)) for part in ("train", "dev")]
+    files = [part_of(_folder(folder), part) for part in ("train", "dev")]
+    read = (read_labelled_trees(file, form, network.shape) for file in files)
+    return [[fitting(tree, network.widest) for tree in trees] for trees in read]
 
 
 def _folder(folder: str | None) -> str:
@@ -158,10 +168,12 @@ def _folder(folder: str | None) -> str:
     return folder
 
 
-def _labels_of(trees: list[Tree]) -> tuple[str, ...]:
-    """The labels of all nodes, the most frequent first."""
-    found = (c.node.label() for tree in trees for c in constituents(tree) if isinstance(c.node, Tree))
+def _labels_of(parts: list[list[Tree]]) -> tuple[str, ...]:
+    """The labels of all nodes, the most frequent first; one that only held-out trees have is never right."""
+    nodes = (c.node for trees in parts for tree in trees for c in constituents(tree))
+    found = (node.label() for node in nodes if isinstance(node, Tree))
     labels = tuple(Vocabulary.of((label for label in found if label), unknown=None))
     if len(labels) < 2:
-        raise InputError(f"the trees have {len(labels)} different labels: there is nothing to tell apart")
+        problem = f"all labels are {labels[0]!r}: there is nothing to tell apart" if labels else "no node has a label"
+        raise InputError(f"--data: {problem}")
     return labels

@@ -12,16 +12,14 @@ from torch import Tensor
 
 from corpora.labelled_trees import Form
 from corpora.vocabulary import Vocabulary
-from parsers.trees import words_of
 from recnn._dgl import DGLGraph
 from recnn.config import STRICT, NotNegative
-from recnn.data import Nodes, TreeDataset
-from recnn.graph import batch, tree_to_graph
+from recnn.data import Nodes, TreeDataset, word_graph
+from recnn.graph import batch
 from recnn.heads import Head
 from recnn.models.config import PhraseConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import PhraseEncoder
-from recnn.subwords import add_pieces
 
 
 def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -76,17 +74,11 @@ class TreeClassifier(Model, kind="classifier"):
 
     def graph(self, tree: Tree) -> DGLGraph:
         """The graph of a tree, in the indices of the model's vocabulary; its labels play no part."""
-        graph = tree_to_graph(tree, self.vocabulary)
-        if self.config.subwords:
-            add_pieces(graph, words_of(tree), self.config.subwords)
-        return graph
+        return word_graph(tree, self.vocabulary, self.config.subwords)
 
     @torch.no_grad()
     def probabilities(self, trees: Sequence[Tree]) -> list[Tensor]:
         """(N, C) for each tree, in the order of the nodes of `graph`."""
         graphs = [self.graph(tree) for tree in trees]
-        for graph in graphs:
-            graph.ndata.pop("label")
-            del graph.labels
         found = self.head.probabilities(self(batch(graphs)))
         return list(found.split([graph.num_nodes() for graph in graphs]))

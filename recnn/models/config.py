@@ -63,10 +63,15 @@ class NetworkConfig:
         if unknown:
             raise ValueError(f"cell_options: the cell {self.cell!r} has no option {min(unknown)!r}")
         own: dict[str, Any] = self.cell_options
+        for name, value in own.items():
+            if taken[name].annotation is bool and not isinstance(value, bool):
+                raise ValueError(f"cell_options: {name} is true or false, got {value!r}")
         try:
             cell = factory(**{name: value for name, value in sizes.items() if name in taken}, **own)
         except TypeError as error:
             raise ValueError(f"cell_options: {error}") from None
+        if not isinstance(cell, Cell):
+            raise ValueError(f"cell: {self.cell!r} made no recnn.Cell, but {type(cell).__name__}")
         if cell.arity != arity and not (arity == 1 and cell.slots == 1):
             raise ValueError(f"the cell {self.cell!r} takes an arity of {cell.arity}, not {arity}")
         return DropoutCell(cell, self.recurrent_dropout) if self.recurrent_dropout else cell
@@ -85,9 +90,7 @@ class PhraseConfig(NetworkConfig):
     direction: Annotated[
         Literal["up", "down", "both"], Field(description="The way through a tree; both of a sequence is both ends.")
     ] = "up"
-    merge: Annotated[Literal["concat", "sum", "mul", "average"], Field(description="How both ways become one.")] = (
-        "concat"
-    )
+    merge: Annotated[Literal["concat", "sum", "mul", "ave"], Field(description="How both ways become one.")] = "concat"
     input_dropout: Annotated[Probability, Field(description="Of the word vectors.")] = 0.0
     word_dropout: Annotated[Probability, Field(description="How often a word is unknown, in training.")] = 0.0
     subwords: Annotated[
@@ -105,6 +108,11 @@ class PhraseConfig(NetworkConfig):
         if cell.input_size != self.input_size and self.num_layers > 1:
             raise ValueError(f"the cell {self.cell!r} has an input size of its own: it takes one layer")
         return self
+
+    @property
+    def widest(self) -> Arity:
+        """The most children of a node; "sum" for any number, as a sequence takes, which looks at words alone."""
+        return "sum" if self.model == "sequence" else self.arity
 
     def phrase_cell(self) -> Cell:
         """The cell of the first layer; a sequence has one child."""

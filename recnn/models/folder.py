@@ -87,6 +87,15 @@ class Model(nn.Module, ABC):
         return model
 
 
+def recover(folder: str | Path) -> None:
+    """Clear away what a `Model.save` left that was killed; the older model takes its place if there is no newer one."""
+    folder = Path(folder)
+    for old in folder.parent.glob(f".{folder.name}.*.old"):
+        shutil.rmtree(old) if folder.exists() else os.rename(old, folder)
+    for part in folder.parent.glob(f".{folder.name}.*.part"):
+        shutil.rmtree(part)
+
+
 def load(folder: str | Path) -> Model:
     """The model that `Model.save` wrote, ready to be used, not trained: ``model.training`` is false.
 

@@ -35,6 +35,12 @@ class WordVectors(nn.Module):
         self.pieces = nn.Embedding(subwords, size) if subwords else None
         self.dropout, self.word_dropout = dropout, word_dropout
 
+    def of(self, forest: DGLGraph, nodes: Tensor) -> Tensor:
+        """The vectors (W, D) of the words of these nodes (W,)."""
+        pieces = forest.ndata["pieces"][nodes] if self.pieces is not None and "pieces" in forest.ndata else None
+        found: Tensor = self(forest.ndata["word"][nodes], pieces)
+        return found
+
     def forward(self, word: Tensor, pieces: Tensor | None = None) -> Tensor:
         """Indices (*) to vectors (*, D); with subwords, of indices (W,), and the pieces of the words."""
         word = word.to(self.embedding.weight.device)
@@ -71,7 +77,7 @@ class PhraseEncoder(nn.Module):
                 config.num_layers,
                 dropout=config.layer_dropout,
                 bidirectional=config.direction == "both",
-                merge_mode="ave" if config.merge == "average" else config.merge,
+                merge_mode=config.merge,
                 return_sequences=config.direction == "up",
             )
             last = network.encoder.cells[-1]
@@ -92,8 +98,7 @@ class PhraseEncoder(nn.Module):
         """
         word = forest.ndata["word"]
         leaves = (word >= 0).nonzero().squeeze(1)
-        pieces = forest.ndata["pieces"][leaves] if "pieces" in forest.ndata else None
-        vectors = self.words(word[leaves], pieces)
+        vectors = self.words.of(forest, leaves)
         if isinstance(self.network, Encoder):
             # Rows without a word are not looked at.
             place = leaves.to(vectors.device)

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
+from torch.nn import functional as F
 
 from recnn.config import STRICT, Probability, Size
 from recnn.heads import Head, Task
@@ -98,7 +99,7 @@ class SequenceNetwork(Model, kind="sequence"):
 
         Args:
             x: see the table.
-            steps: T, for one-to-many.
+            steps: T, for one-to-many; no other shape looks at it.
 
         Raises:
             ValueError: x has another number of dimensions.
@@ -108,8 +109,8 @@ class SequenceNetwork(Model, kind="sequence"):
             raise ValueError(f"{self.config.steps} expects x of {2 + many} dimensions, got {tuple(x.shape)}")
         x = (x.to(self.input_mean) - self.input_mean) / self.input_deviation
         if not many:
-            first = x.unsqueeze(1)  # (B, 1, D)
-            x = torch.cat([first, first.new_zeros(len(x), steps - 1, x.shape[1])], dim=1)
+            later = steps - 1 if self.config.steps == "one-to-many" else 0
+            x = F.pad(x.unsqueeze(1), (0, 0, 0, later))  # (B, T, D)
         scores: Tensor = self.head(self.network(x)[0])
         return scores
 

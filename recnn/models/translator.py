@@ -17,8 +17,8 @@ from recnn._dgl import DGLGraph
 from recnn.attention import Attention, BahdanauAttention, LuongAttention, Memory
 from recnn.cells.base import Cell
 from recnn.config import STRICT, Probability, Size
+from recnn.data import word_graph
 from recnn.encoder import Encoder
-from recnn.graph import sequence_to_graph, tree_to_graph
 from recnn.models.config import PhraseConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
@@ -73,12 +73,11 @@ class SourceEncoder(nn.Module):
         both = config.direction == "both"
         wide = 2 if both and config.merge == "concat" else 1
         size = config.input_size
-        self.words = WordVectors(vocabulary, size, config.input_dropout, config.word_dropout)
+        self.words = WordVectors(vocabulary, size, config.input_dropout, config.word_dropout, config.subwords)
         self.sequence: Recurrent | None = None
         if config.leaves == "sequence":
-            mode = "ave" if config.merge == "average" else config.merge
             cell = config.make_cell(size)
-            self.sequence = Recurrent(cell, bidirectional=both, merge_mode=mode)
+            self.sequence = Recurrent(cell, bidirectional=both, merge_mode=config.merge)
             size = wide * cell.output_size
         cell = config.make_cell(size, 1 if config.model == "sequence" else config.arity)
         self.network = Encoder(cell, config.num_layers, config.direction, config.merge, dropout=config.layer_dropout)
@@ -94,11 +93,11 @@ class SourceEncoder(nn.Module):
             tree = torch.repeat_interleave(torch.arange(len(sizes)), sizes)[leaves]
             start = forest.ndata["span"][leaves, 0]
             leaves = leaves[(tree * (int(start.max()) + 1) + start).argsort()]
-            vectors = self.words(word[leaves])
+            vectors = self.words.of(forest, leaves)
             sentences = vectors.split(tree.bincount().tolist())
             vectors = torch.cat(unpack_sequence(self.sequence(pack_sequence(sentences, enforce_sorted=False))[0]))
         else:
-            vectors = self.words(word[leaves])
+            vectors = self.words.of(forest, leaves)
         x = vectors.new_zeros(len(word), vectors.shape[1])
         h: Tensor = self.network(forest, x.index_copy(0, leaves.to(x.device), vectors)).h
         return h
@@ -173,10 +172,10 @@ class Translator(Model, kind="translator"):
     def graph(self, source: Sequence[str] | Tree) -> DGLGraph:
         """The graph of a source sentence; a tree of the configuration's shape is put over words that have none."""
         if self.config.model == "sequence":
-            words = words_of(source) if isinstance(source, Tree) else source
-            return sequence_to_graph(words, self.source)
-        tree = source if isinstance(source, Tree) else shaped(source, self.config.shape)
-        return tree_to_graph(tree, self.source)
+            source = words_of(source) if isinstance(source, Tree) else source
+        elif not isinstance(source, Tree):
+            source = shaped(source, self.config.shape)
+        return word_graph(source, self.source, self.config.subwords)
 
     def forward(self, forest: DGLGraph, read: Tensor) -> Tensor:
         """The scores (T, B, V) of each next word, given the words (T, B) before it, `START` first.
@@ -274,6 +273,10 @@ class Translator(Model, kind="translator"):
                 break
         return [self.spelt(row) for row in torch.stack(found, dim=1).tolist()]
 
+    def indices(self, words: Sequence[str]) -> list[int]:
+        """Those of words of the target as they are written: other forms of a word are other words."""
+        return [self.target.index(word) if word in self.target else 0 for word in words]
+
     def spelt(self, tokens: Sequence[int]) -> list[str]:
         """The words of these numbers, up to `END`."""
         words = [self.target[token] for token in tokens]
@@ -282,7 +285,7 @@ class Translator(Model, kind="translator"):
     @torch.no_grad()
     def attended(self, graph: DGLGraph, words: Sequence[str]) -> Tensor | None:
         """(T, N) which nodes of one sentence are looked at for each word of its translation, and for `END`."""
-        read = torch.tensor([self.target.index(word) for word in (START, *words)]).unsqueeze(1)
+        read = torch.tensor(self.indices([START, *words])).unsqueeze(1)
         weights = self.readout(graph, read)[1]
         return None if weights is None else weights[0]
 

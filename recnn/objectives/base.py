@@ -16,6 +16,10 @@ except ModuleNotFoundError as error:
     raise missing_extra(error) from None
 
 
+IGNORED = -100
+"""The target that torch's cross entropy leaves out."""
+
+
 class Measure(NamedTuple):
     """Something that is measured on held-out data."""
 
@@ -66,9 +70,9 @@ class Objective(ABC):
         """Be ready for the first batch of an epoch, or of the held-out data."""
 
     @property
-    def words(self) -> WordVectors | None:
+    def words(self) -> list[WordVectors]:
         """The word vectors, which have a learning rate of their own."""
-        return next((part for part in self.model.modules() if isinstance(part, WordVectors)), None)
+        return [part for part in self.model.modules() if isinstance(part, WordVectors)]
 
 
 def digest_of(*tensors: Tensor) -> str:

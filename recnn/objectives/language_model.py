@@ -14,11 +14,10 @@ from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
 from recnn.data import mixed
 from recnn.models.language_model import LanguageModel, LanguageModelConfig
-from recnn.objectives.base import Measure, Objective, digest_of
+from recnn.objectives.base import IGNORED, Measure, Objective, digest_of
 from recnn.objectives.options import TrainingOptions
 from recnn.recurrent import detached
 
-_NONE = -100  # the target that cross_entropy leaves out
 _HELD_OUT = 32, 4096  # most streams of held-out text, and fewest tokens of one
 
 
@@ -57,6 +56,8 @@ class LanguageModelling(Objective):
         if len(text) < options.batch or not held_out:
             what = f"learn from in {options.batch} streams" if held_out else "choose on"
             raise InputError(f"batch: the text has {len(text):,} {config.unit}, too few to {what}")
+        if options.workers:
+            raise InputError("workers: a text is cut as it is read, which takes no other process: leave it at 0")
         self.options, self.truncate = options, truncate
         self.model = LanguageModel(config, Vocabulary.of(text, minimum, specials=[LINE_END]))
         end = torch.tensor([self.model.end])
@@ -92,9 +93,9 @@ class LanguageModelling(Objective):
     def measure(self, batch: "Segment") -> None:  # noqa: D102
         scores, self._state = self._read(batch)
         targets = batch.targets.flatten().to(scores.device)
-        surprise = F.cross_entropy(scores.flatten(0, 1), targets, ignore_index=_NONE, reduction="none")
+        surprise = F.cross_entropy(scores.flatten(0, 1), targets, ignore_index=IGNORED, reduction="none")
         for measure in self.measures.values():
-            measure.metric.update(surprise.double().sum().cpu(), int((targets != _NONE).sum()))
+            measure.metric.update(surprise.double().sum().cpu(), int((targets != IGNORED).sum()))
 
     def digest(self) -> dict[str, str]:  # noqa: D102
         return {"text": digest_of(self.text), "held_out": digest_of(self.dev)}
@@ -127,7 +128,7 @@ class Segments:
         self.length = math.ceil((len(text) - 1) / streams)
         rest = streams * self.length - (len(text) - 1)
         self.inputs = F.pad(text[:-1], (0, rest)).view(streams, -1).t().contiguous()
-        self.targets = F.pad(text[1:], (0, rest), value=_NONE).view(streams, -1).t().contiguous()
+        self.targets = F.pad(text[1:], (0, rest), value=IGNORED).view(streams, -1).t().contiguous()
 
     def __len__(self) -> int:
         return math.ceil(self.length / self.steps)

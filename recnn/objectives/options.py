@@ -12,7 +12,7 @@ from torch import nn
 from corpora.vectors import read_vectors
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
-from recnn.config import STRICT, Count, Location, NotNegative, Positive, Probability
+from recnn.config import STRICT, Count, Location, NotNegative, Positive, Probability, Seed
 from recnn.data import TreeBatches
 from recnn.models.phrases import WordVectors
 
@@ -43,7 +43,7 @@ class TrainingOptions:
     monitor: Annotated[
         str | None, Field(description="The measure that is to be best. [default: the first of the task]")
     ] = None
-    seed: Annotated[int, Field(ge=0, description="Of all random numbers.")] = 0
+    seed: Annotated[Seed, Field(description="Of all random numbers.")] = 0
     threads: Annotated[Count, Field(description="Of the processor; another number may change the last digits.")] = 1
     workers: Annotated[int, Field(ge=0, description="Processes that make batches; 0 makes them in this one.")] = 0
     device: Annotated[Literal["cpu", "cuda", "auto"], Field(description="Where the model is.")] = "cpu"
@@ -88,9 +88,7 @@ class WordOptions:
             OSError: it cannot be read.
         """
         nn.init.normal_(words.embedding.weight, std=self.embedding_scale)
-        nn.init.zeros_(
-            words.embedding.weight[0]
-        )  # the unknown word, of which nothing is learnt unless words are dropped
+        nn.init.zeros_(words.embedding.weight[0])  # the unknown word, which may not occur in training
         if words.pieces is not None:
             nn.init.normal_(words.pieces.weight, std=self.subword_scale)
         if self.vectors is None:

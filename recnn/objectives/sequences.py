@@ -22,6 +22,11 @@ class Sequences(NamedTuple):
     inputs: Tensor
     targets: Tensor
 
+    @property
+    def steps(self) -> int:
+        """T of targets (n, T), or (n, T, C)."""
+        return self.targets.shape[1] if self.targets.dim() > 1 else 1
+
 
 class _Rows(Dataset[Sequences]):
     def __init__(self, data: Sequences) -> None:
@@ -72,12 +77,7 @@ class SequenceLearning(Objective):
         return loader(_Rows(self.dev), TreeBatches([1] * len(self.dev.inputs), 512, shuffle=False))
 
     def loss(self, batch: Sequences) -> Tensor:  # noqa: D102
-        return self.model.loss(self._read(batch), batch.targets)
-
-    def _read(self, batch: Sequences) -> Tensor:
-        steps = batch.targets.shape[1] if self.model.config.steps == "one-to-many" else 1
-        scores: Tensor = self.model(batch.inputs, steps)
-        return scores
+        return self.model.loss(self.model(batch.inputs, batch.steps), batch.targets)
 
     def measure(self, batch: Sequences) -> None:  # noqa: D102
         update(self.measures, self.model, batch)
@@ -121,8 +121,7 @@ def measures_of(config: SequenceConfig) -> dict[str, Measure]:
 
 def update(measures: dict[str, Measure], model: SequenceNetwork, batch: Sequences) -> None:
     """Measure the answers to a batch."""
-    steps = batch.targets.shape[1] if model.config.steps == "one-to-many" else 1
-    answers = model.answers(batch.inputs, steps).cpu()
+    answers = model.answers(batch.inputs, batch.steps).cpu()
     for measure in measures.values():
         measure.metric.update(answers, batch.targets)
 

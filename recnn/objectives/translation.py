@@ -16,22 +16,18 @@ from corpora.translation import Translation, join_words, split_words
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
 from parsers.trees import words_of
-from recnn import _dgl
 from recnn._dgl import DGLGraph
-from recnn.data import TreeBatches, loader
+from recnn.data import TreeBatches, batch_of, loader, without_tables
 from recnn.models.translator import END, START, Translator, TranslatorConfig
-from recnn.objectives.base import Measure, Objective, digest_of
+from recnn.objectives.base import IGNORED, Measure, Objective, digest_of
 from recnn.objectives.language_model import Surprise
 from recnn.objectives.options import TreeOptions, WordOptions
-from recnn.schedule import schedule
 
 try:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 except ModuleNotFoundError:
     raise InputError("this needs sacrebleu, which is not installed: pip install 'recnn[translate]'") from None
-
-_NONE = -100  # the target that cross_entropy leaves out
 
 
 class TextPair(NamedTuple):
@@ -99,11 +95,9 @@ class TextDataset(Dataset[Texts]):
     """Pairs in the numbers of a translator; the items of a list of indices are one batch."""
 
     def __init__(self, pairs: Sequence[TextPair], model: Translator) -> None:
-        self._graphs = [_bare(model.graph(pair.source)) for pair in pairs]
+        self._graphs = [without_tables(model.graph(pair.source)) for pair in pairs]
         start, end = model.target.index(START), model.target.index(END)
-        self._targets = [
-            torch.tensor([start, *(model.target.index(word) for word in pair.target), end]) for pair in pairs
-        ]
+        self._targets = [torch.tensor([start, *model.indices(pair.target), end]) for pair in pairs]
         self._references = [pair.references for pair in pairs]
         self.sizes = [graph.num_nodes() for graph in self._graphs]
 
@@ -111,24 +105,16 @@ class TextDataset(Dataset[Texts]):
         return len(self.sizes)
 
     def __getitem__(self, index: list[int]) -> Texts:
-        forest = _dgl.batch([self._graphs[one] for one in index])
-        schedule(forest)  # kept on the forest
+        forest = batch_of([self._graphs[one] for one in index])
         targets = [self._targets[one] for one in index]
         read = pad_sequence([target[:-1] for target in targets])
-        write = pad_sequence([target[1:] for target in targets], padding_value=_NONE)
+        write = pad_sequence([target[1:] for target in targets], padding_value=IGNORED)
         return Texts(forest, read, write, [self._references[one] for one in index])
 
     def digest(self) -> str:
         """What tells these pairs from others."""
         sources = [part for graph in self._graphs for part in (graph.ndata["word"], graph.ndata["span"])]
         return digest_of(*sources, *self._targets)
-
-
-def _bare(graph: DGLGraph) -> DGLGraph:
-    graph.ndata.pop("label", None)
-    # A batch goes between processes with its attributes; the tables would go with each.
-    del graph.vocabulary, graph.labels
-    return graph
 
 
 class TranslationLearning(Objective):
@@ -195,7 +181,7 @@ class TranslationLearning(Objective):
     @torch.no_grad()
     def measure(self, batch: Texts) -> None:  # noqa: D102
         total = self._surprise(batch, "sum").double().cpu()
-        self.measures["perplexity"].metric.update(total, int((batch.write != _NONE).sum()))
+        self.measures["perplexity"].metric.update(total, int((batch.write != IGNORED).sum()))
         if any(batch.references):
             found = self.model.translate(batch.forest)
             self.measures["bleu"].metric.update(found, batch.references)
@@ -206,7 +192,7 @@ class TranslationLearning(Objective):
     def _surprise(self, batch: Texts, reduction: str) -> Tensor:
         states, _ = self.model.readout(batch.forest, batch.read)
         write = batch.write.flatten().to(states.device)
-        rows = (write != _NONE).nonzero().squeeze(1)  # the output layer is the dearest part: spare it the padding
+        rows = (write != IGNORED).nonzero().squeeze(1)  # the output layer is the dearest part: spare it the padding
         scores = self.model.output(states.flatten(0, 1).index_select(0, rows))
         return F.cross_entropy(scores, write[rows], reduction=reduction)
 

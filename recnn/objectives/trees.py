@@ -61,7 +61,7 @@ class TreeClassification(Objective):
         words.fill(self.model.encoder.words, vocabulary)
         self.polar = config.labels == tuple(SENTIMENTS)
         self.measures = {}
-        for place in ("all", "roots"):
+        for place in ("all", "roots") if targets == "all" else ("roots", "all"):
             accuracy = MulticlassAccuracy(len(config.labels), average="micro", ignore_index=-1)
             self.measures[place] = Measure(accuracy)
             if self.polar:

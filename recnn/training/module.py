@@ -33,10 +33,11 @@ class Training(pl.LightningModule):
         self.options = options
         self.model = objective.model
         # Rows that a batch has no word of have no gradient, and AdaGrad leaves them as they are.
-        if objective.words is not None and options.optimizer == "adagrad":
-            for table in (objective.words.embedding, objective.words.pieces):
-                if table is not None:
-                    table.sparse = objective.sparse_words
+        if options.optimizer == "adagrad":
+            for words in objective.words:
+                for table in (words.embedding, words.pieces):
+                    if table is not None:
+                        table.sparse = objective.sparse_words
         self.averaged: AveragedModel | None = None
         if options.average:
             decay = options.average**_AVERAGE_EVERY
@@ -61,7 +62,7 @@ class Training(pl.LightningModule):
         loss = self.objective.loss(batch)
         if not loss.isfinite():
             raise InputError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch}, batch {index}: "
+                f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, batch {index + 1}: "
                 "take a lower learning rate, or clip the gradients"
             )
         self._losses.append(loss.detach())
@@ -101,8 +102,8 @@ class Training(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with the word vectors as a group of their own, and a schedule that goes by steps."""
-        options, words = self.options, self.objective.words
-        vectors = [] if words is None else list(words.parameters())
+        options = self.options
+        vectors = [p for words in self.objective.words for p in words.parameters()]
         rate = options.learning_rate if options.embedding_rate is None else options.embedding_rate
         rest = [p for p in self.model.parameters() if not any(p is vector for vector in vectors)]
         groups = [

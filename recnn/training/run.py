@@ -11,6 +11,8 @@ import json
 import logging
 import math
 import os
+import shutil
+import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -22,21 +24,19 @@ import torch
 from corpora.text import replacing, write_lines
 from parsers.errors import InputError
 from recnn.config import as_json
-from recnn.models.folder import missing_extra
+from recnn.models.folder import missing_extra, recover
 from recnn.objectives.base import Objective
 from recnn.objectives.options import TrainingOptions
 from recnn.training.curves import draw_curves
+from recnn.training.record import RunError, read_run
 
 try:
     import lightning.pytorch as pl
-    from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
+    from lightning.pytorch.callbacks import TQDMProgressBar
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
 except ModuleNotFoundError as error:
     raise missing_extra(error) from None
 from recnn.training.module import Training
-
-
-class RunError(InputError):
-    """A folder in which a run cannot begin or go on; the message names it."""
 
 
 def train(
@@ -84,13 +84,13 @@ def train(
         "digest": objective.digest(),
     }
     _check_folder(out, run, resume)
-    checkpoint = out / "resume.ckpt"
-    if resume and checkpoint.exists():
-        _check_checkpoint(checkpoint)
+    keeper = _Keeper(out, objective, monitor, options.patience, report)
+    module = Training(objective, options)
+    checkpoint = out / "resume.ckpt" if resume and (out / "resume.ckpt").exists() else None
+    if checkpoint is not None:
+        _check_checkpoint(checkpoint, module, keeper, options.epochs)
     out.mkdir(parents=True, exist_ok=True)
     write_lines(out / "run.json", [json.dumps(run, indent=2)])
-    keeper = _Keeper(out, objective, monitor, report)
-    module = Training(objective, options)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # the hardware it found, and advertisements
     # Said outright, for else torch warns that the gradients of word vectors are not checked.
     with torch.sparse.check_sparse_tensor_invariants(False), warnings.catch_warnings():
@@ -101,32 +101,32 @@ def train(
         warnings.filterwarnings(
             "ignore", ".*variance of predictions"
         )  # a correlation then is NaN, and is shown as such
-        trainer = _trainer(out, options, objective, monitor, keeper, progress)
-        found = checkpoint if resume and checkpoint.exists() else None
-        trainer.fit(module, ckpt_path=found, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        trainer = _trainer(out, options, keeper, progress)
+        try:
+            trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+        except SIGTERMException:
+            report("terminated: resume it to go on from the last whole epoch")
+            raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's says that all is well
+        except SystemExit:
+            raise KeyboardInterrupt from None  # Lightning's, of Ctrl-C
+        except Exception:
+            if not (out / "resume.ckpt").exists():  # nothing is lost, and the next try finds the folder free
+                (out / "run.json").unlink()
+                shutil.rmtree(out / "initial", ignore_errors=True)
+            raise
     draw_curves(keeper.rows, objective.measures, out / "curves.png")
     assert keeper.best is not None
     return keeper.rows[keeper.best]
 
 
-def _trainer(
-    out: Path, options: TrainingOptions, objective: Objective, monitor: str, keeper: pl.Callback, progress: bool
-) -> pl.Trainer:
-    callbacks: list[pl.Callback] = [keeper]
-    if options.patience is not None:
-        mode = objective.measures[monitor].better
-        callbacks.append(EarlyStopping(monitor, patience=options.patience, mode=mode, check_finite=False))
-    if progress:
-        callbacks.append(TQDMProgressBar())
+def _trainer(out: Path, options: TrainingOptions, keeper: pl.Callback, progress: bool) -> pl.Trainer:
     return pl.Trainer(
         accelerator={"cuda": "gpu"}.get(options.device, options.device),
         devices=1,
         precision=options.precision,
         max_epochs=options.epochs,
         logger=_tensorboard(out) if options.tensorboard else False,
-        callbacks=callbacks,
+        callbacks=[keeper, TQDMProgressBar()] if progress else [keeper],
         default_root_dir=out,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
@@ -138,10 +138,16 @@ def _trainer(
 
 
 class _Keeper(pl.Callback):
-    """Keeps the models, the metrics and the state of a run, at the end of each epoch."""
+    """Keeps the models, the metrics and the state of a run, at the end of each epoch, and stops it early.
 
-    def __init__(self, out: Path, objective: Objective, monitor: str, report: Callable[[str], None]) -> None:
+    Lightning's own early stopping runs after what keeps the state, which then has the wait of the epoch before.
+    """
+
+    def __init__(
+        self, out: Path, objective: Objective, monitor: str, patience: int | None, report: Callable[[str], None]
+    ) -> None:
         self.out, self.objective, self.monitor, self.report = out, objective, monitor, report
+        self.patience = patience
         self.rows: list[dict[str, float]] = []
         self._began = 0.0
 
@@ -161,6 +167,7 @@ class _Keeper(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         if not self.rows:
             module.model.save(self.out / "initial")
+        self._stop_early(trainer)  # a run that ended so has no more to do when it is resumed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._began = time.perf_counter()
@@ -182,6 +189,11 @@ class _Keeper(pl.Callback):
         os.replace(part, self.out / "resume.ckpt")
         shown = shown_row(self.rows[-1], self.objective)
         self.report(f"epoch {len(self.rows)}: loss {module.loss():.4f}, {shown}, {seconds:.1f} s")
+        self._stop_early(trainer)
+
+    def _stop_early(self, trainer: pl.Trainer) -> None:
+        if self.patience is not None and self.best is not None and len(self.rows) - 1 - self.best >= self.patience:
+            trainer.should_stop = True
 
 
 def shown_row(row: Mapping[str, float], objective: Objective) -> str:
@@ -190,25 +202,6 @@ def shown_row(row: Mapping[str, float], objective: Objective) -> str:
         f"{name.replace('_', ' ')} " + (f"{100 * row[name]:.1f}" if measure.share else f"{row[name]:.4g}")
         for name, measure in objective.measures.items()
     )
-
-
-def read_run(out: str | Path) -> dict[str, Any]:
-    """What a run was asked for.
-
-    Raises:
-        RunError: the folder has no run, or its ``run.json`` is malformed.
-        OSError: it cannot be read.
-    """
-    path = Path(out) / "run.json"
-    if not path.is_file():
-        raise RunError(f"{out}: there is no run to resume (no run.json)")
-    try:
-        run = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path}: {(str(error) or 'no JSON').splitlines()[0]}") from None
-    if not isinstance(run, dict) or not isinstance(run.get("options"), dict):
-        raise RunError(f"{path}: expected the options of a run")
-    return run
 
 
 def _check_machine(options: TrainingOptions) -> None:
@@ -223,8 +216,13 @@ def _check_folder(out: Path, run: Mapping[str, Any], resume: bool) -> None:
     if not resume:
         if (out / "run.json").exists():
             raise RunError(f"{out}: there is a run already; resume it, or take another folder")
+        for name in ("initial", "best", "last", "metrics.csv", "curves.png", "resume.ckpt"):
+            if (out / name).exists():
+                raise RunError(f"{out / name}: there is one already, of no run; take another folder")
         return
     found = read_run(out)
+    for name in ("initial", "best", "last"):
+        recover(out / name)
     for part in ("model", "options", "digest"):
         theirs, ours = found.get(part), run[part]
         for name, value in ours.items():
@@ -232,16 +230,22 @@ def _check_folder(out: Path, run: Mapping[str, Any], resume: bool) -> None:
                 raise RunError(f"{out}: the run there is another: its {part} differs in {name!r}")
 
 
-def _check_checkpoint(path: Path) -> None:
+def _check_checkpoint(path: Path, module: Training, keeper: _Keeper, epochs: int) -> None:
     """Read it once as plain tensors and values, so that what is wrong with it is said in a line."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(found, dict) or not {"state_dict", "loops", "callbacks"} <= found.keys():
             raise ValueError
-    except OSError:
-        raise
+        theirs = {name: value.shape for name, value in found["state_dict"].items()}
+        done = len(found["callbacks"][keeper.state_key]["rows"])
     except Exception:  # torch has no class of its own for the many ways in which a file can be none of its
         raise RunError(f"{path}: no checkpoint of a run, or one with more than tensors and numbers in it") from None
+    if theirs != {name: value.shape for name, value in module.state_dict().items()}:
+        raise RunError(f"{path}: the weights in it are of another model than {path.with_name('run.json')}")
+    if done > epochs:
+        raise RunError(f"{path}: {done} epochs are done: ask for as many, or more")
+    if not (path.with_name("best").is_dir() and path.with_name("last").is_dir()):
+        raise RunError(f"{path.parent}: the models best or last are gone: the run cannot go on")
 
 
 def _tensorboard(out: Path) -> Any:

@@ -195,16 +195,15 @@ def test_the_scale_standardises_what_was_measured():
     table = made(2_000, missing=0.4)._replace(snow_hours=np.zeros(2_000))
     scale = scale_of(table)
     found = windows(table, 3, 1)
-    inputs = scale.apply(found.inputs)
+    inputs = (found.inputs - scale.mean) / scale.deviation
     assert inputs.dtype == np.float32
     assert not np.isnan(inputs).any()
-    measured = scale.apply_pm25(table.pm25[~np.isnan(table.pm25)])
+    measured = (table.pm25[~np.isnan(table.pm25)] - scale.mean[0]) / scale.deviation[0]
     np.testing.assert_allclose([measured.mean(), measured.std()], [0, 1], atol=1e-5)
     weather = (table.temperature - scale.mean[2]) / scale.deviation[2]
     np.testing.assert_allclose([weather.mean(), weather.std()], [0, 1], atol=1e-5)
     np.testing.assert_array_equal(inputs[..., 7:], found.inputs[..., 7:])  # yes or no
     assert not inputs[..., AIR_FEATURES.index("snow_hours")].any()
-    np.testing.assert_allclose(scale.undo_pm25(scale.apply_pm25(found.targets)), found.targets, rtol=1e-4)
 
 
 def test_wrong_arguments_are_named():

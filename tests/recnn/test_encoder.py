@@ -15,7 +15,7 @@ MERGES = {
     "concat": lambda up, down: torch.cat([up, down], 1),
     "sum": lambda up, down: up + down,
     "mul": lambda up, down: up * down,
-    "average": lambda up, down: (up + down) / 2,
+    "ave": lambda up, down: (up + down) / 2,
     "none": lambda up, down: torch.stack([up, down], 1),
 }
 FOREST = [
@@ -168,7 +168,7 @@ def test_each_direction_of_independent_stacks_has_a_mask_of_its_own():
         encoder = transparent(40, 2, direction="both", merge=merge, independent=True, dropout=0.5)
         up, down = encoder(graph, x).h.view(4, 2, 40).unbind(1)
         assert not torch.equal(up, down)
-    joined = transparent(40, 2, direction="both", merge="average", dropout=0.5)
+    joined = transparent(40, 2, direction="both", merge="ave", dropout=0.5)
     first, second = (state.hidden for state in joined(graph, x).layers[1])
     assert torch.equal(first, second)
 

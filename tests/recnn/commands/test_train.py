@@ -143,13 +143,23 @@ def test_a_treebank_of_any_labels(tmp_path):
     assert {node["label"] for node in json.loads(out)["nodes"]} <= set(model.labels)
     status, out, err = recnn("evaluate", "run", "data/wrong.txt", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert err.startswith("recnn: 'Q' is not among the ")
-    narrow = recnn("train", "treebank", *SMALL, "--data", "data", "--out", "other", cwd=tmp_path)
+    assert err.startswith("recnn: data/wrong.txt: tree 1, word 1: the label 'Q' is none of ")
+
+
+def test_wide_nodes_and_new_labels(tmp_path):
+    """Nodes are halved where the model takes two children; a label that only held-out trees have is one as well."""
+    train, dev = ["(S (D the) (N duck) (V slept))"], ["(S (D the) (Q boy) (V slept))"]
+    write(tmp_path / "data", train__txt=train, dev__txt=dev)
+    trained(tmp_path, "treebank", "--data", "data")
+    assert sorted(package.load(tmp_path / "run" / "best").labels) == ["D", "N", "Q", "S", "V"]
+    for data in ("data/dev.txt", "dev"):  # a file, and a part of what the run had
+        assert evaluated(tmp_path, data)["all"]["counts"] == {"fine": 4}
+    status, out, err = recnn("evaluate", "run", "test", cwd=tmp_path)
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "data: no test.txt there" in err
+    narrow = recnn("train", "treebank", *SMALL, "--data", "data", "--arity", 1, "--out", "other", cwd=tmp_path)
     assert (narrow[0], len(narrow[2].splitlines())) == (1, 1)
-    assert "the cell takes 2 children" in narrow[2]
-    (tmp_path / "data" / "dev.txt").write_text("(S (Q the) (VP slept))")
-    again = recnn("train", "treebank", *SMALL, "--data", "data", "--arity", 3, "--out", "another", cwd=tmp_path)
-    assert again == (1, "", err)
+    assert "a node of the tree has 3 children" in narrow[2]
 
 
 def test_targets_that_are_missing(tmp_path):
@@ -159,10 +169,11 @@ def test_targets_that_are_missing(tmp_path):
     found = evaluated(tmp_path, "data/dev.txt", "--by-length")
     assert (found["all"]["counts"], found["roots"]["fine"]) == ({"fine": 2}, None)
     assert found["by_length"] == {"1..10": None}
-    (tmp_path / "data" / "train.txt").write_text("(S (S a) (S b))")
+    for part in ("train", "dev"):
+        (tmp_path / "data" / f"{part}.txt").write_text("(S (S a) (S b))")
     status, out, err = recnn("train", "treebank", "--data", "data", "--out", "other", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert "the trees have 1 different labels" in err
+    assert "--data: all labels are 'S'" in err
 
 
 @pytest.mark.parametrize(
@@ -308,7 +319,11 @@ def test_the_seed_of_a_command_decides(treebank):
         (["sentiment", "--data", "nowhere"], 1, "/nowhere: no train.txt there, nor train.tsv nor SICK_train.txt"),
         (["sentiment", "--resume"], 1, "recnn: x: there is no run to resume (no run.json)"),
         (["sentiment", "--monitor", "speed"], 1, "recnn: monitor: 'speed' is none of all, binary_all, roots"),
-        (["listops", "--count", "20", "--monitor", "binary_all"], 1, "recnn: monitor: 'binary_all' is none of all, "),
+        (
+            ["listops", "--count", "20", "--monitor", "binary_all"],
+            1,
+            "recnn: monitor: 'binary_all' is none of roots, all",
+        ),
         (["treebank"], 2, "this task has no bundled data: name a folder"),
         (["pairs"], 2, "this task has no bundled data: name a folder"),
         (["other"], 2, "No such command 'other'"),

@@ -127,7 +127,8 @@ def test_malformed_inputs_are_one_line(run, tmp_path):
     package.load(run / "best").save(tmp_path / "run" / "best")
     status, _, err = recnn("evaluate", tmp_path / "run", "test")
     assert (status, err.count("\n")) == (1, 1)
-    assert "run.json: no run of a translator" in err
+    assert "run: no run of a translator" in err
+    assert "run.json: it does not say" in err
     for arguments in (["translate", run], ["translate", run, "I", "--trees", bad]):
         status, _, err = recnn(*arguments)
         assert status == 2

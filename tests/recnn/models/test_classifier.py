@@ -40,7 +40,7 @@ def test_a_batch_answers_as_its_trees_do(model, cell, direction):
     torch.testing.assert_close(by_tree, together.softmax(1))
 
 
-@pytest.mark.parametrize("merge", ["concat", "sum", "average"])
+@pytest.mark.parametrize("merge", ["concat", "sum", "ave"])
 @pytest.mark.parametrize("direction", ["up", "both"])
 @pytest.mark.parametrize("model", ["tree", "sequence"])
 def test_some_rows_are_rows_of_the_whole_answer(model, direction, merge):

@@ -6,9 +6,8 @@ import pytest
 import torch
 from nltk import Tree
 
-from corpora import SENTIMENTS
 from parsers import InputError
-from recnn import ClassifierConfig
+from recnn import ClassifierConfig, tree_to_graph
 from recnn.data import known
 from recnn.objectives.options import TreeOptions, WordOptions
 from recnn.objectives.trees import TreeClassification
@@ -30,8 +29,7 @@ def test_the_loss_is_the_mean_over_the_nodes_that_have_a_target(targets):
     losses = []
     for tree in TREES[:4]:
         (p,) = made.model.probabilities([tree])
-        graph = made.model.graph(tree)
-        labels = [SENTIMENTS.index(graph.labels[i]) for i in graph.ndata["label"].tolist()]
+        labels = made.model.dataset([tree])[0].ndata["target"].tolist()
         found = [-math.log(row[label]) for row, label in zip(p.tolist(), labels, strict=True)]
         losses += found if targets == "all" else found[:1]
     expected = sum(losses) / len(losses)
@@ -46,7 +44,7 @@ def test_what_is_measured_is_counted_by_hand():
         made.measure(batch)
     for tree in DEV:
         (p,) = made.model.probabilities([tree])
-        graph = made.model.graph(tree)
+        graph = tree_to_graph(tree)
         for node, row in enumerate(p.tolist()):
             label = int(graph.labels[graph.ndata["label"][node]])
             for place in ("all", "roots")[: 1 + (node == 0)]:

@@ -312,7 +312,7 @@ def test_what_cannot_be_trained(tmp_path):
     with pytest.raises(InputError, match="monitor: 'speed' is none of all, binary_all, roots, binary_roots"):
         trained(tmp_path / "run", monitor="speed")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(InputError, match="the loss is nan in epoch 0, batch"):
+    with pytest.raises(InputError, match="the loss is nan in epoch 1, batch"):
         trained(tmp_path / "run", replace(CONFIG, cell="tensor"), words=WordOptions(embedding_scale=1e38))
 
 
