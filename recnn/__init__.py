@@ -51,12 +51,16 @@ from recnn.initialise import initialise as initialise
 from recnn.models import CELLS as CELLS
 from recnn.models import AutoencoderConfig as AutoencoderConfig
 from recnn.models import ClassifierConfig as ClassifierConfig
+from recnn.models import LanguageModel as LanguageModel
+from recnn.models import LanguageModelConfig as LanguageModelConfig
 from recnn.models import Model as Model
 from recnn.models import ModelError as ModelError
 from recnn.models import PairConfig as PairConfig
 from recnn.models import PairModel as PairModel
 from recnn.models import SequenceConfig as SequenceConfig
 from recnn.models import SequenceNetwork as SequenceNetwork
+from recnn.models import Translator as Translator
+from recnn.models import TranslatorConfig as TranslatorConfig
 from recnn.models import TreeAutoencoder as TreeAutoencoder
 from recnn.models import TreeClassifier as TreeClassifier
 from recnn.models import load as load
@@ -69,4 +73,6 @@ from recnn.rnn import RNN as RNN
 from recnn.schedule import schedule as schedule
 from recnn.scores import Scores as Scores
 from recnn.scores import evaluate as evaluate
+from recnn.search import beam_search as beam_search
+from recnn.search import sample as sample
 from recnn.states import NodeStates as NodeStates

@@ -26,7 +26,7 @@ def pieces_of(word: str, buckets: int) -> tuple[int, ...]:
 
 
 def add_pieces(graph: DGLGraph, words: Iterable[str], buckets: int) -> None:
-    """Give a graph of one tree the node data ``pieces``, (N, `MOST`) in int32, -1 where there is none.
+    """Give a graph of one tree or chain the node data ``pieces``, (N, `MOST`) in int32, -1 where there is none.
 
     Args:
         graph: with the node data ``word`` and ``span``.
@@ -37,7 +37,7 @@ def add_pieces(graph: DGLGraph, words: Iterable[str], buckets: int) -> None:
     table = torch.tensor([[*row, *[-1] * (MOST - len(row))] for row in rows], dtype=torch.int32)
     pieces = torch.full((graph.num_nodes(), MOST), -1, dtype=torch.int32)
     leaves = graph.ndata["word"] >= 0
-    pieces[leaves] = table[graph.ndata["span"][leaves, 0] - 1]
+    pieces[leaves] = table[graph.ndata["span"][leaves, 1] - 1]  # a node of a chain has the last word of its span
     graph.ndata["pieces"] = pieces
 
 

@@ -135,3 +135,17 @@ def test_relatedness_target_and_loss():
     assert head.loss(q, y).item() == pytest.approx(loss / 4, rel=1e-12)
     with pytest.raises(ValueError, match=r"must be in 1\.\.5, got 5\.5"):
         head.distribution(torch.tensor([2.0, 5.5]))
+
+
+@pytest.mark.parametrize("tau", [0.4, 2.0])
+def test_an_ordinal_target_reaches_to_its_neighbours(tau):
+    """The loss is the cross entropy with q_c = exp(-|c - y| / tau) over their sum, written out."""
+    torch.manual_seed(0)
+    head = Head(4, 5, ordinal=tau).double()
+    scores, target = torch.randn(6, 5, dtype=torch.float64), torch.tensor([0, 4, 2, -1, 3, 1])
+    expected = []
+    for row, y in zip(scores.log_softmax(1), target.tolist(), strict=True):
+        q = [math.exp(-abs(c - y) / tau) for c in range(5)]
+        if y >= 0:
+            expected.append(-sum(share / sum(q) * float(p) for share, p in zip(q, row, strict=True)))
+    assert head.loss(scores, target).item() == pytest.approx(sum(expected) / len(expected))
