@@ -13,7 +13,8 @@ from recnn.commands.trees import ListOpsData, listops
 from recnn.config import settings_of
 from recnn.models.config import PhraseConfig
 from recnn.objectives.options import TreeOptions, WordOptions
-from recnn.training.run import read_run, train
+from recnn.training.record import read_run
+from recnn.training.run import train
 from tests.command_line import recnn, unframed
 from tests.runs import metrics, same, weights
 

@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+from recnn import TranslatorConfig
 from recnn.objectives.options import TreeOptions
+from recnn.objectives.translation import TextPair, TranslationLearning
 from recnn.objectives.trees import TreeClassification
 from recnn.training.module import Training, clip_gradients, share_of_rate
 from tests.runs import CONFIG, DEV, TREES
@@ -43,6 +45,19 @@ def test_schedules():
     assert shares(warmup=4) == [0.25, 0.5, 0.75, 1, 1, 1, 1]
     assert shares(schedule="linear", warmup=2) == [0.5, 1, 1, 0.75, 0.5, 0.25, 0]
     assert shares(schedule="cosine") == [1, 0.933, 0.75, 0.5, 0.25, 0.067, 0]
+
+
+def test_all_word_vectors_are_in_their_group():
+    """Of a translator there are two tables, and one of pieces."""
+    config = TranslatorConfig(input_size=4, hidden_size=3, subwords=20)
+    pairs = [TextPair(["a", "b"], ["c"], ["c"])]
+    options = TreeOptions(weight_decay=0.3, embedding_rate=0.0)
+    training = Training(TranslationLearning(config, options, pairs, pairs), options)
+    vectors = training.configure_optimizers().param_groups[1]
+    model = training.model
+    tables = [model.encoder.words.embedding, model.encoder.words.pieces, model.words.embedding]
+    assert {id(p) for p in vectors["params"]} == {id(table.weight) for table in tables}
+    assert (vectors["lr"], vectors["weight_decay"]) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "adamw", "sgd"])

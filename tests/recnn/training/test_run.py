@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -18,7 +19,7 @@ from recnn.objectives.base import Measure
 from recnn.objectives.options import WordOptions
 from recnn.objectives.trees import TreeClassification
 from recnn.training.module import _AVERAGE_EVERY
-from recnn.training.run import RunError, read_run
+from recnn.training.record import RunError, read_run
 from tests.command_line import process
 from tests.command_line import recnn as recnn_here
 from tests.runs import CONFIG, DEV, TREES, metrics, options_of, same, trained, weights
@@ -250,6 +251,75 @@ def test_it_stops_early(tmp_path, better, step):
     kind = type("Worse", (Scripted,), {"values": tuple(step * i for i in range(50)), "better": better})
     trained(tmp_path, kind=kind, epochs=50, patience=2)
     assert len(metrics(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_it_stops_early_after_a_stop_as_well(tmp_path, epochs):
+    """However often the run is resumed, it ends after the epochs that it has in one go."""
+    kind = type("Worse", (Scripted,), {"values": (5.0, 4.0, 3.0, 2.0, 1.0)})
+    trained(tmp_path / "whole", kind=kind, epochs=5, patience=2)
+    trained(tmp_path / "parts", kind=kind, epochs=epochs, patience=2)
+    for _ in range(2):
+        later = type("Later", (Scripted,), {"values": (4.0, 3.0, 2.0, 1.0)[epochs - 1 :]})
+        trained(tmp_path / "parts", kind=later, resume=True, epochs=5, patience=2)
+    assert len(metrics(tmp_path / "whole")) == len(metrics(tmp_path / "parts")) == 3
+    for part in ("initial", "best", "last"):
+        assert same(tmp_path / "whole" / part, tmp_path / "parts" / part)
+
+
+def test_nothing_of_a_users_is_written_over(tmp_path):
+    for name in ("metrics.csv", "best"):
+        folder = tmp_path / f"with {name}"
+        folder.mkdir()
+        (folder / name).write_text("precious")
+        with pytest.raises(RunError, match=f"with {name}/{name}: there is one already, of no run"):
+            trained(folder)
+        assert (folder / name).read_text() == "precious"
+
+
+def test_a_run_that_fails_at_once_leaves_its_folder_free(tmp_path):
+    with pytest.raises(InputError, match="the loss is"):
+        trained(tmp_path, learning_rate=1e30, optimizer="sgd")
+    assert os.listdir(tmp_path) == []
+    trained(tmp_path, epochs=1)
+
+
+def test_fewer_epochs_than_are_done(tmp_path):
+    trained(tmp_path, epochs=2)
+    with pytest.raises(RunError, match=r"resume\.ckpt: 2 epochs are done: ask for as many, or more"):
+        trained(tmp_path, resume=True, epochs=1)
+    assert read_run(tmp_path)["options"]["epochs"] == 2
+    trained(tmp_path, resume=True, epochs=3)
+    assert len(metrics(tmp_path)) == 3
+
+
+def test_what_a_kill_between_two_renames_left(tmp_path):
+    """The older model comes back; what was half written goes."""
+    trained(tmp_path, epochs=2)
+    (tmp_path / "best").rename(tmp_path / ".best.77.old")
+    for name in (".last.77.old", ".last.77.part"):
+        (tmp_path / name).mkdir()
+    trained(tmp_path, resume=True, epochs=3)
+    left = [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    assert left == []
+    recnn.load(tmp_path / "best")
+    (tmp_path / "best").rename(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="the models best or last are gone"):
+        trained(tmp_path, resume=True, epochs=4)
+
+
+def test_told_to_end(tmp_path):
+    """SIGTERM and Ctrl-C end a run with the status that a shell expects, and the run goes on afterwards."""
+    run = ["--epochs", "500", "--out", str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for number, status, more in ((signal.SIGTERM, 143, COMMAND), (signal.SIGINT, 130, [*COMMAND[:2], "--resume"])):
+        command = [sys.executable, "-m", "recnn", *more, *run]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        assert child.stdout.readline().startswith("epoch ")
+        child.send_signal(number)
+        child.communicate(timeout=60)
+        assert child.returncode == status
+    recnn.load(tmp_path / "run" / "last")
 
 
 def test_word_vectors_have_a_rate_of_their_own(tmp_path):
