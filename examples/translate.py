@@ -14,8 +14,7 @@ import time
 import torch
 
 from corpora import bundled_translations, read_translations, split_pairs, split_words
-from recnn.commands.translate import node_names
-from recnn.models import TranslatorConfig
+from recnn.models.translator import TranslatorConfig, node_names
 from recnn.objectives.options import TreeOptions
 from recnn.objectives.translation import TranslationLearning, evaluated, text_pairs
 

@@ -27,7 +27,7 @@ from parsers.trees import words_of
 from recnn._dgl import DGLGraph
 from recnn.commands.common import Failures, Sentences, fail, out, read_model, read_sentences
 from recnn.config import STRICT, Count, Location, Positive, settings_of
-from recnn.models.translator import Translator, TranslatorConfig
+from recnn.models.translator import Translator, TranslatorConfig, node_names
 from recnn.objectives.options import Optimizer, TreeOptions, WordOptions
 from recnn.training.record import RunError, settings_of_data
 
@@ -212,11 +212,3 @@ def _record(model: Translator, graph: DGLGraph, words: list[str], candidates: li
         "nodes": node_names(graph, words),
         "attention": None if weights is None else weights.tolist(),
     }
-
-
-def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
-    """The words of each node: those of its phrase, or its own, for a node of a chain has one."""
-    return [
-        " ".join(words[end - 1 : end] if word >= 0 else words[start - 1 : end])
-        for word, (start, end) in zip(graph.ndata["word"].tolist(), graph.ndata["span"].tolist(), strict=True)
-    ]

@@ -320,3 +320,11 @@ class Translator(Model, kind="translator"):
 def _longest(forest: DGLGraph) -> int:
     tree = torch.repeat_interleave(torch.arange(forest.batch_size), forest.batch_num_nodes())
     return 2 * int(tree[forest.ndata["word"] >= 0].bincount().max()) + 10
+
+
+def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
+    """The words of each node, for attention: those of its phrase, or its own, for a node of a chain has one."""
+    return [
+        " ".join(words[end - 1 : end] if word >= 0 else words[start - 1 : end])
+        for word, (start, end) in zip(graph.ndata["word"].tolist(), graph.ndata["span"].tolist(), strict=True)
+    ]

@@ -75,3 +75,13 @@ def test_bad_sentences_do_not_stop_the_good(run):
     assert status == 1
     assert json.loads(out)["sentence"] == SENTENCE
     assert len(err.splitlines()) == 1
+
+
+def test_a_picture_shows_one_tree(run, tmp_path):
+    (tmp_path / "two.txt").write_text("(S (A a) (B b))\n(S (A a) (B b))\n")
+    status, out, err = recnn("predict", run, "--trees", "two.txt", "--svg", "o.svg", cwd=tmp_path)
+    assert (status, out) == (1, "")
+    assert err == "recnn: o.svg: one picture shows one tree, and there are 2\n"
+    assert not (tmp_path / "o.svg").exists()
+    status, out, err = recnn("predict", run, "--trees", "two.txt", "--svg", "none/o.svg", cwd=tmp_path)
+    assert status == 1

@@ -330,3 +330,8 @@ def test_commands(tmp_path):
     two = recnn_command("autoencode", tmp_path / "trees.run", "a b", "b a", "--svg", tmp_path / "t.svg")
     assert "one picture shows one tree, and there are 2" in str(two.exception)
     assert recnn_command("autoencode", tmp_path / "trees.run").exit_code == 2
+    some = recnn_command("autoencode", tmp_path / "trees.run", "--json", "a b", "", "b a")
+    assert some.exit_code == 1
+    assert [json.loads(line)["sentence"] for line in some.output.splitlines() if line[0] == "{"] == ["a b", "b a"]
+    (tmp_path / "wide.txt").write_text("(S a b c)")
+    assert recnn_command("autoencode", tmp_path / "trees.run", "--trees", tmp_path / "wide.txt").exit_code == 0
