@@ -1,8 +1,7 @@
 """`recnn train`: what all of its tasks have in common, a run from settings."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from recnn.commands.settings import made, option_of, with_settings
 from recnn.config import as_json, settings_of
 from recnn.models.folder import load
 from recnn.objectives.options import TrainingOptions
+from recnn.training.record import RunError, read_run
 
 if TYPE_CHECKING:
     from recnn.objectives.base import Objective
@@ -30,44 +30,29 @@ def trainer(
     **kinds: type[Any],
 ) -> Callable[..., None]:
     """The command that trains what ``build`` makes of the settings ``kinds`` and of the options ``training``."""
+    kinds = {**kinds, "options": training}
 
-    @with_settings(**kinds, options=training)
+    @with_settings(**kinds)
     def command(context: typer.Context, to: Out = Path(task), resume: Resume = False, **given: Any) -> None:
-        from recnn.training.record import RunError, read_run
         from recnn.training.run import shown_row, train
 
         if resume:
-            epochs = given["options"].pop("epochs", None)
-            own = {**kinds, "options": training}
-            if names := [option_of(own[part], name) for part, values in given.items() for name in values]:
-                raise typer.BadParameter(
-                    f"{names[0]} is the run's own: only --epochs may be given", param_hint="--resume"
-                )
-            run = read_run(to)
-            try:
-                if run.get("task") != task:
-                    raise ValueError(f"the run there is of the task {run.get('task')!r}, not {task!r}")
-                settings = {part: settings_of(kind, run.get("settings", {}).get(part)) for part, kind in kinds.items()}
-                options = settings_of(training, run["options"])
-            except (ValueError, AttributeError) as error:
-                raise RunError(f"{to / 'run.json'}: {error}") from None
-            if epochs is not None:
-                options = replace(options, epochs=made(TrainingOptions, {"epochs": epochs}).epochs)
+            settings = _resumed(task, to, kinds, given)
         else:
             settings = {part: made(kind, given[part]) for part, kind in kinds.items()}
-            options = made(training, given["options"])
         found: list[Objective] = []
 
         def make() -> "Objective":
-            found.append(build(**settings, options=options))
+            found.append(build(**settings))
             return found[0]
 
+        asked = {part: as_json(value) for part, value in settings.items() if part != "options"}
         best = train(
             make,
-            options,
+            settings["options"],
             to,
             resume,
-            {"task": task, "settings": {part: as_json(value) for part, value in settings.items()}},
+            {"task": task, "settings": asked},
             progress=sys.stderr.isatty() and sys.stdout.isatty(),
             report=out.print,
         )
@@ -78,3 +63,23 @@ def trainer(
 
     command.__doc__ = build.__doc__
     return command
+
+
+def _resumed(
+    task: str, to: Path, kinds: Mapping[str, type[Any]], given: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The settings of the run that is there; of what was given, only the number of epochs may be new."""
+    own = [(part, name) for part, values in given.items() for name in values if name != "epochs"]
+    if own:
+        part, name = own[0]
+        problem = f"{option_of(kinds[part], name)} is the run's own: only --epochs may be given"
+        raise typer.BadParameter(problem, param_hint="--resume")
+    made(kinds["options"], given["options"])  # for what is typed wrongly is no fault of the run
+    run = read_run(to)
+    try:
+        if run.get("task") != task:
+            raise ValueError(f"the run there is of the task {run.get('task')!r}, not {task!r}")
+        found = {**run.get("settings", {}), "options": {**run["options"], **given["options"]}}
+        return {part: settings_of(kind, found.get(part)) for part, kind in kinds.items()}
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{to / 'run.json'}: {error}") from None
