@@ -179,6 +179,11 @@ def main() -> None:
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "alloc" not in str(error):  # torch has no class for it on a CPU
+            raise
+        fail("there is not enough memory for that: take smaller sizes")
+        sys.exit(1)
 
 
 class _Encoder:

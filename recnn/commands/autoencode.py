@@ -101,7 +101,10 @@ def autoencode(
                 phrases = [phrase._asdict() for phrase in found.phrases(tree)]
                 print(json.dumps({"sentence": " ".join(words_of(tree)), "phrases": phrases}, ensure_ascii=False))
             else:
-                out.print(tree_to_text(found.annotated(tree)), "")
+                try:
+                    out.print(tree_to_text(found.annotated(tree)), "")
+                except InputError as error:  # too deep to be drawn
+                    failures.add(error)
 
 
 def _trees(

@@ -139,6 +139,8 @@ BAD = [
     (["encode", "--trees", "open.txt", DUCK], 2, "give either sentences or --trees FILE"),
     (["encode", "--trees", "open.txt", "--grammar", "telescope"], 2, "a grammar is for sentences, not for --trees"),
     (["encode", "--hidden-size", "0", DUCK], 2, "--hidden-size"),
+    (["encode", "--hidden-size", "99999999999", DUCK], 1, "not enough memory for that: take smaller sizes"),
+    (["encode", "--seed", "9" * 30, DUCK], 2, "--seed"),
     (["encode", "--seed", "x", DUCK], 2, "--seed"),
     (["parse"], 2, "no sentence given"),
     (["parse", "--limit", "0", DUCK], 2, "--limit"),

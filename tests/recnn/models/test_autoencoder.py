@@ -333,5 +333,10 @@ def test_commands(tmp_path):
     some = recnn_command("autoencode", tmp_path / "trees.run", "--json", "a b", "", "b a")
     assert some.exit_code == 1
     assert [json.loads(line)["sentence"] for line in some.output.splitlines() if line[0] == "{"] == ["a b", "b a"]
+    (tmp_path / "deep.txt").write_text("(S " * 150 + "(S a b)" + " b)" * 150 + "(S a b)")
+    deep = recnn_command("autoencode", tmp_path / "trees.run", "--trees", tmp_path / "deep.txt")
+    assert deep.exit_code == 1
+    assert "a picture shows at most 100" in deep.output
+    assert ["a", "b"] in [line.split() for line in deep.output.splitlines()]  # the second tree is drawn
     (tmp_path / "wide.txt").write_text("(S a b c)")
     assert recnn_command("autoencode", tmp_path / "trees.run", "--trees", tmp_path / "wide.txt").exit_code == 0
