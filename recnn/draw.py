@@ -1,5 +1,7 @@
 """Pictures of trees, drawn by NLTK, and of chains."""
 
+import re
+
 from nltk import Tree
 from nltk.tree.prettyprinter import TreePrettyPrinter
 
@@ -9,6 +11,7 @@ from recnn._dgl import DGLGraph
 from recnn.graph import GraphError, children_of, graph_to_sequence, unbatch
 
 _DEEPEST = 100
+_COLUMN, _CHARACTER = 40, 7.5  # of NLTK's pictures: what lies between neighbours, and the width of a letter
 
 
 def tree_to_svg(tree: Tree) -> str:
@@ -17,7 +20,21 @@ def tree_to_svg(tree: Tree) -> str:
     Raises:
         InputError: more than 100 levels, which no picture shows.
     """
-    return str(_printer(tree).svg())
+    # A line break within a label would be lost, with nothing in its place.
+    svg = re.sub(r">[^<]*</text>", lambda text: text[0].replace("\n", " "), _printer(tree).svg())
+    longest = max(len(text) for text in re.findall(r">([^<]*)</text>", svg))
+    return _widened(svg, max(1.0, (longest + 1) * _CHARACTER / _COLUMN))
+
+
+def _widened(svg: str, factor: float) -> str:
+    """All that lies side by side further apart, for NLTK's columns have one width whatever is written in them."""
+
+    def times(match: re.Match[str]) -> str:
+        return f"{match[1]}{float(match[2]) * factor:g}"
+
+    svg = re.sub(r"(?<= points=)[^>]*", lambda points: re.sub(r'(["\s])([\d.]+)(?=,)', times, points[0]), svg)
+    svg = re.sub(r'( x=")([\d.]+)', times, svg)
+    return re.sub(r'( width="|viewBox="-?\d+ -?\d+ )([\d.]+)', times, svg, count=2)
 
 
 def tree_to_text(tree: Tree) -> str:

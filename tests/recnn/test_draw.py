@@ -1,3 +1,5 @@
+import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -43,3 +45,15 @@ def test_chains_unrolled():
     ]
     with pytest.raises(GraphError, match="node 0 has 2 children"):
         chain_to_text(tree_to_graph(Tree.fromstring("(S a b)")))
+
+
+def test_labels_of_a_picture_have_room():
+    """Neighbouring labels do not touch, whatever their length, and a line break in one is a space."""
+    for label in ("N", "0.123\nwords of a phrase"):
+        svg = tree_to_svg(Tree("S", [Tree(label, [word]) for word in "abc"]))
+        texts = re.findall(r'font-size: 12px;" x="([\d.]+)" y="([\d.]+)">([^<]*)</text>', svg)
+        places = sorted(float(x) for x, _, text in texts if text == label.replace("\n", " "))
+        assert len(places) == 3
+        assert min(b - a for a, b in pairwise(places)) >= max(40, 7 * len(label))
+        width = float(re.search(r'viewBox="-20 -20 ([\d.]+)', svg)[1])
+        assert max(places) < width
