@@ -9,7 +9,7 @@ from recnn.commands import autoencode, sequences, translate, trees
 from recnn.commands.train import trainer
 from recnn.models.autoencoder import AutoencoderOptions
 from recnn.models.config import PhraseConfig
-from recnn.models.pairs import PairConfig
+from recnn.models.pairs import PairOptions
 from recnn.models.sequence import RecurrentConfig
 from recnn.models.translator import TranslatorConfig
 from recnn.objectives.options import TrainingOptions, TreeOptions, WordOptions
@@ -27,7 +27,8 @@ _task("sentiment", trees.sentiment, network=PhraseConfig, words=WordOptions, dat
 _task("treebank", trees.treebank, network=PhraseConfig, words=WordOptions, data=trees.TreebankData)
 _task("sentences", trees.sentences, network=PhraseConfig, words=WordOptions, data=trees.FolderData)
 _task("listops", trees.listops, network=PhraseConfig, words=WordOptions, data=trees.ListOpsData)
-_task("pairs", trees.pairs, network=PairConfig, words=WordOptions, data=trees.FolderData)
+_task("relatedness", trees.relatedness, network=PairOptions, words=WordOptions, data=trees.FolderData)
+_task("entailment", trees.entailment, network=PairOptions, words=WordOptions, data=trees.FolderData)
 _task(
     "autoencoder",
     autoencode.autoencoder,

@@ -1,4 +1,4 @@
-"""The tasks of trees: `recnn train sentiment`, `treebank`, `sentences`, `listops` and `pairs`."""
+"""The tasks of trees: `recnn train sentiment`, `treebank`, `sentences`, `listops`, `relatedness` and `entailment`."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -22,7 +22,7 @@ from recnn.commands.common import fitting, part_of
 from recnn.config import STRICT, Count, Location, NotNegative
 from recnn.models.classifier import ClassifierConfig
 from recnn.models.config import PhraseConfig
-from recnn.models.pairs import PairConfig
+from recnn.models.pairs import PairConfig, PairOptions
 from recnn.objectives.options import TreeOptions, WordOptions
 
 if TYPE_CHECKING:
@@ -121,11 +121,29 @@ def listops(network: PhraseConfig, words: WordOptions, data: ListOpsData, option
     return _classification(network, words, options, parts, tuple("0123456789"), "listops", data.targets)
 
 
-def pairs(network: PairConfig, words: WordOptions, data: FolderData, options: TreeOptions) -> "Objective":
-    """Train how related two sentences are, or whether one follows from the other, on pairs in the format of SICK.
+def relatedness(network: PairOptions, words: WordOptions, data: FolderData, options: TreeOptions) -> "Objective":
+    """Train how related two sentences are, from 1 to 5, on pairs in the format of SICK.
 
     --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and dev.txt), or the whole SICK.txt.
     """
+    return _pairs("relatedness", network, words, data, options)
+
+
+def entailment(network: PairOptions, words: WordOptions, data: FolderData, options: TreeOptions) -> "Objective":
+    """Train whether the second of two sentences follows from the first, on pairs in the format of SICK.
+
+    --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and dev.txt), or the whole SICK.txt.
+    """
+    return _pairs("entailment", network, words, data, options)
+
+
+def _pairs(
+    answer: Literal["relatedness", "entailment"],
+    network: PairOptions,
+    words: WordOptions,
+    data: FolderData,
+    options: TreeOptions,
+) -> "Objective":
     from recnn.objectives.pairs import PairClassification
 
     folder = _folder(data.data)
@@ -134,7 +152,12 @@ def pairs(network: PairConfig, words: WordOptions, data: FolderData, options: Tr
         train, dev = (list(read_sick(whole, part)) for part in ("TRAIN", "TRIAL"))
     else:
         train, dev = (list(read_sick(part_of(folder, part))) for part in ("train", "dev"))
-    return PairClassification(network, options, train, dev, words)
+    return PairClassification(PairConfig(answer=answer, **_values(network)), options, train, dev, words)
+
+
+def _values(settings: PhraseConfig) -> dict[str, Any]:
+    """Those of all its fields, for settings that have more."""
+    return {field.name: getattr(settings, field.name) for field in fields(settings)}
 
 
 def _classification(
@@ -149,8 +172,7 @@ def _classification(
 ) -> "Objective":
     from recnn.objectives.trees import TreeClassification
 
-    values: Any = {field.name: getattr(network, field.name) for field in fields(network)}
-    config = ClassifierConfig(labels, ordinal=ordinal, form=form, **values)
+    config = ClassifierConfig(labels, ordinal=ordinal, form=form, **_values(network))
     return TreeClassification(config, options, parts[0], parts[1], words, targets)
 
 

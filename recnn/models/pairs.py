@@ -18,14 +18,20 @@ from recnn.models.phrases import PhraseEncoder
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class PairConfig(PhraseConfig):
+class PairOptions(PhraseConfig):
+    """What can be chosen of a `PairModel`, whatever is asked of it."""
+
+    pair_size: Annotated[Size, Field(description="Length of the vector that compares the two states.")] = 50
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PairConfig(PairOptions):
     """What a `PairModel` is made of, beside its vocabulary."""
 
     answer: Annotated[
         Literal["relatedness", "entailment"],
         Field(description="What is asked of a pair: how related it is, 1 to 5, or which entailment."),
     ] = "relatedness"
-    pair_size: Annotated[Size, Field(description="Length of the vector that compares the two states.")] = 50
 
 
 class PairModel(Model, kind="pairs"):

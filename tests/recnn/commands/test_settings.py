@@ -10,7 +10,7 @@ from recnn.commands.autoencode import AutoencoderData
 from recnn.config import as_json
 from recnn.models.autoencoder import AutoencoderOptions
 from recnn.models.config import PhraseConfig
-from recnn.models.pairs import PairConfig
+from recnn.models.pairs import PairOptions
 from recnn.models.sequence import RecurrentConfig
 from recnn.models.translator import TranslatorConfig
 from recnn.objectives.options import TrainingOptions, TreeOptions, WordOptions
@@ -21,7 +21,8 @@ TASKS = {
     "treebank": [PhraseConfig, WordOptions, trees.TreebankData, TreeOptions],
     "sentences": [PhraseConfig, WordOptions, trees.FolderData, TreeOptions],
     "listops": [PhraseConfig, WordOptions, trees.ListOpsData, TreeOptions],
-    "pairs": [PairConfig, WordOptions, trees.FolderData, TreeOptions],
+    "relatedness": [PairOptions, WordOptions, trees.FolderData, TreeOptions],
+    "entailment": [PairOptions, WordOptions, trees.FolderData, TreeOptions],
     "autoencoder": [AutoencoderOptions, WordOptions, AutoencoderData, TreeOptions],
     "translation": [
         TranslatorConfig,

@@ -272,7 +272,7 @@ def ranks(values):
 def test_relatedness(tmp_path, options):
     write(tmp_path / "data", SICK_train__txt=[HEADER, *PAIRS], SICK_trial__txt=[HEADER, *PAIRS[1:]])
     write(tmp_path / "data", one__txt=[HEADER, PAIRS[0]])
-    trained(tmp_path, "pairs", "--data", "data", "--pair-size", 3, *options)
+    trained(tmp_path, "relatedness", "--data", "data", "--pair-size", 3, *options)
     best = max(row["pearson"] for row in metrics(tmp_path / "run"))
     found = evaluated(tmp_path, "data/SICK_trial.txt")
     assert found["pearson"] == pytest.approx(best, abs=1e-6)
@@ -297,11 +297,11 @@ def test_relatedness(tmp_path, options):
 
 def test_entailment(tmp_path):
     write(tmp_path / "data", train__txt=[HEADER, *PAIRS], dev__txt=[HEADER, *PAIRS[:3]])
-    trained(tmp_path, "pairs", "--data", "data", "--answer", "entailment")
+    trained(tmp_path, "entailment", "--data", "data")
     best = max(row["accuracy"] for row in metrics(tmp_path / "run"))
     assert evaluated(tmp_path, "data/dev.txt") == {"accuracy": pytest.approx(best), "count": 3}
     (tmp_path / "data" / "dev.txt").write_text(f"{HEADER}\n{PAIRS[0].replace('4.5', '6')}\n")
-    status, out, err = recnn("train", "pairs", "--data", "data", "--out", "other", cwd=tmp_path)
+    status, out, err = recnn("train", "entailment", "--data", "data", "--out", "other", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
     assert "line 2, column 32: the relatedness 6 is not from 1 to 5" in err
 
@@ -326,7 +326,7 @@ def test_the_seed_of_a_command_decides(treebank):
             "recnn: monitor: 'binary_all' is none of roots, all",
         ),
         (["treebank"], 2, "this task has no bundled data: name a folder"),
-        (["pairs"], 2, "this task has no bundled data: name a folder"),
+        (["relatedness"], 2, "this task has no bundled data: name a folder"),
         (["other"], 2, "No such command 'other'"),
     ],
 )
