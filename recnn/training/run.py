@@ -15,7 +15,8 @@ import shutil
 import signal
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,16 +92,7 @@ def train(
         _check_checkpoint(checkpoint, module, keeper, options.epochs)
     out.mkdir(parents=True, exist_ok=True)
     write_lines(out / "run.json", [json.dumps(run, indent=2)])
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # the hardware it found, and advertisements
-    # Said outright, for else torch warns that the gradients of word vectors are not checked.
-    with torch.sparse.check_sparse_tensor_invariants(False), warnings.catch_warnings():
-        # More workers than none are of little use: a batch of trees takes 2 ms to make.
-        warnings.filterwarnings("ignore", ".*does not have many workers")
-        warnings.filterwarnings("ignore", ".*num_training_batches|.*number of training batches")
-        warnings.filterwarnings("ignore", ".*LeafSpec")  # Lightning's own, with a current torch
-        warnings.filterwarnings(
-            "ignore", ".*variance of predictions"
-        )  # a correlation then is NaN, and is shown as such
+    with _quietly():
         trainer = _trainer(out, options, keeper, progress)
         try:
             trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
@@ -110,13 +102,30 @@ def train(
         except SystemExit:
             raise KeyboardInterrupt from None  # Lightning's, of Ctrl-C
         except Exception:
-            if not (out / "resume.ckpt").exists():  # nothing is lost, and the next try finds the folder free
+            if not keeper.rows:  # nothing is lost, and the next try finds the folder free
                 (out / "run.json").unlink()
                 shutil.rmtree(out / "initial", ignore_errors=True)
             raise
     draw_curves(keeper.rows, objective.measures, out / "curves.png")
     assert keeper.best is not None
     return keeper.rows[keeper.best]
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what Lightning and torch say of themselves."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # the hardware it found, and advertisements
+    # Said outright, for else torch warns that the gradients of word vectors are not checked.
+    with torch.sparse.check_sparse_tensor_invariants(False), warnings.catch_warnings():
+        for message in (
+            "does not have many workers",  # more than none are of little use: a batch of trees takes 2 ms to make
+            "num_training_batches",
+            "number of training batches",
+            "LeafSpec",  # Lightning's own, with a current torch
+            "variance of predictions",  # a correlation then is NaN, and is shown as such
+        ):
+            warnings.filterwarnings("ignore", f".*{message}")
+        yield
 
 
 def _trainer(out: Path, options: TrainingOptions, keeper: pl.Callback, progress: bool) -> pl.Trainer:
