@@ -43,18 +43,9 @@ def main(
         for seed in range(seeds):
             run = out / f"{model}-{seed}"
             if not (run / "curves.png").exists():  # the last file that a run writes
-                recnn(
-                    "train",
-                    "sentiment",
-                    "--config",
-                    CONFIGS / f"{model}.toml",
-                    "--data",
-                    data,
-                    "--seed",
-                    seed,
-                    "--out",
-                    run,
-                ) if not (run / "run.json").exists() else recnn("train", "sentiment", "--resume", "--out", run)
+                begun = (run / "run.json").exists()
+                settings = ["--config", CONFIGS / f"{model}.toml", "--data", data, "--seed", seed]
+                recnn("train", "sentiment", "--out", run, *(["--resume"] if begun else settings))
             found.append(json.loads(recnn("evaluate", "--json", run, data / "dev.txt")))
         cells = []
         for place, name in COLUMNS:
