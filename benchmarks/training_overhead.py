@@ -19,10 +19,10 @@ import torch
 import typer
 
 from corpora.sst import SENTIMENTS, read_sst
-from recnn import ClassifierConfig
-from recnn.objectives.options import TreeOptions
-from recnn.objectives.trees import TreeClassification
+from recnn import TreeConfig
 from recnn.training.module import Training
+from recnn.training.objectives.trees import TreeObjective
+from recnn.training.options import TreeTraining
 
 
 def trained(module: Training, trainer: pl.Trainer) -> float:
@@ -55,8 +55,8 @@ def main(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
     examples = list(read_sst(trees))
-    options = TreeOptions()
-    objective = TreeClassification(ClassifierConfig(tuple(SENTIMENTS)), options, examples, examples[:1])
+    options = TreeTraining()
+    objective = TreeObjective(TreeConfig(tuple(SENTIMENTS)), options, examples, examples[:1])
     module = Training(objective, options)
     both = []
     with torch.sparse.check_sparse_tensor_invariants(False):

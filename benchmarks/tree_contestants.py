@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 import recnn
-from recnn._dgl import DGLGraph, dgl
+from recnn.graphs._dgl import DGLGraph, dgl
 
 
 class Forest(NamedTuple):

@@ -25,8 +25,8 @@ from _common import AsJson, Report, Threads, random_trees
 from torch import Tensor
 
 import recnn
-from recnn._dgl import DGLGraph
-from recnn._dgl import graph as dgl_graph
+from recnn.graphs._dgl import DGLGraph
+from recnn.graphs._dgl import graph as dgl_graph
 
 INFER = (1_000, 10_000, 100_000, 1_000_000)
 TRAIN = (1_000, 10_000, 100_000, 200_000)

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.text import error_at, lines, quoted
+from corpora.errors import error_at, quoted
+from corpora.text import lines
 from corpora.vocabulary import Vocabulary
 
 WIND_DIRECTIONS = Vocabulary(["NE", "NW", "SE", "cv"], unknown=None)  # "cv" is calm and variable

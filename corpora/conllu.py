@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from nltk import Tree
 
-from corpora.text import WORD_LIMIT, error_at, fields, lines, quoted
+from corpora.errors import error_at, quoted
+from corpora.text import WORD_LIMIT, fields, lines
 
 _RANGE = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")  # a multiword token
 _EMPTY = re.compile(r"(0|[1-9][0-9]*)\.[1-9][0-9]*")  # an empty node of the enhanced graph

@@ -22,17 +22,13 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from corpora.text import quoted, replacing
-from parsers.errors import InputError
+from corpora.errors import DownloadError, quoted
+from corpora.text import replacing
 
 TIMEOUT = 30.0  # seconds without a byte
 SIZE_LIMIT = 1 << 26  # bytes of a download whose size is not known
 MEMBER_LIMIT = 1 << 30  # bytes of one unpacked file; GloVe's largest has 1,037,962,819
 _CHUNK = 1 << 16
-
-
-class DownloadError(InputError):
-    """A download that failed; the message is one line with the address or file, the reason and what to do."""
 
 
 class Member(NamedTuple):

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from corpora.text import error_at, fields, lines, quoted
+from corpora.errors import error_at, quoted
+from corpora.text import fields, lines
 from corpora.vocabulary import Vocabulary
 
 

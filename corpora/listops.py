@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from nltk import Tree
 
-from corpora.text import error_at, fields, lines, quoted
+from corpora.errors import error_at, quoted
+from corpora.text import fields, lines
 from parsers.errors import TreeError
 from parsers.trees import brackets, constituents
 
@@ -39,10 +40,10 @@ class Expression(NamedTuple):
     value: int
 
 
-def evaluate(tree: Tree) -> int:
+def value_of(tree: Tree) -> int:
     """The value of an expression.
 
-    >>> evaluate(Tree.fromstring("(SM 9 (MED 1 4 8 5) (MAX 3 2))"))
+    >>> value_of(Tree.fromstring("(SM 9 (MED 1 4 8 5) (MAX 3 2))"))
     6
 
     Raises:
@@ -119,7 +120,7 @@ def listops_tree(tree: Tree) -> Tree:
     """
     found = constituents(tree)
     if tree.label() == "DIGIT":
-        return Tree(str(evaluate(tree)), [str(tree[0])])
+        return Tree(str(value_of(tree)), [str(tree[0])])
     made: list[list[Tree]] = [[] for _ in found]  # the children of each node, from right to left
     result = tree
     for index in range(len(found) - 1, -1, -1):
@@ -158,7 +159,7 @@ def read_listops(path: str | Path) -> Iterator[Expression]:
         tree, where, problem = _parse(list(_tokens(text, column)), len(line) + 1)
         if tree is None:
             raise error_at(path, number, where, problem)
-        if (computed := evaluate(tree)) != int(value):
+        if (computed := value_of(tree)) != int(value):
             raise error_at(path, number, 1, f"the value {value} is wrong, the expression has {computed}")
         found += 1
         yield Expression(tree, computed)
@@ -258,7 +259,7 @@ def _generate(
         ):
             seen.add(key)
             attempts = 0
-            yield Expression(tree, evaluate(tree))
+            yield Expression(tree, value_of(tree))
             continue
         attempts += 1
         if attempts == _ATTEMPTS:

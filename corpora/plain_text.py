@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from corpora.text import error_at, lines
+from corpora.errors import error_at
+from corpora.text import lines
 
 LINE_END = "\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nltk import Tree
 
-from corpora.text import quoted
+from corpora.errors import quoted
 from corpora.treebanks import parse_brackets
 from corpora.vocabulary import Vocabulary
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.text import quoted
+from corpora.errors import quoted
 
 
 class Subtraction(NamedTuple):

@@ -5,24 +5,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from parsers.errors import InputError
+from corpora.errors import error_at
 
 LINE_LIMIT = 1 << 24  # bytes; what is longer is no text of ours, and would fill the memory before anyone noticed
 WORD_LIMIT = 10_000  # characters; more than any word has, long web addresses included
-
-
-class CorpusError(InputError):
-    """A malformed file; the message is one line with file, line and column, both counted from 1."""
-
-
-def error_at(path: str | Path, line: int, column: int, problem: str) -> CorpusError:
-    """The error that says what is wrong, and where."""
-    return CorpusError(f"{path}, line {line}, column {column}: {problem}")
-
-
-def quoted(text: str) -> str:
-    """``text`` in quotes, cut to what fits a message."""
-    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def lines(path: str | Path) -> Iterator[tuple[int, str]]:

@@ -17,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
-from corpora.text import CorpusError, error_at, fields, lines
+from corpora.errors import CorpusError, error_at
+from corpora.text import fields, lines
 
 Language = Literal["english", "french"]
 

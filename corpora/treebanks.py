@@ -11,7 +11,8 @@ from typing import Any
 
 from nltk import Tree
 
-from corpora.text import WORD_LIMIT, error_at, lines
+from corpora.errors import error_at
+from corpora.text import WORD_LIMIT, lines
 from parsers.errors import TreeError
 from parsers.trees import constituents
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.text import error_at, lines, quoted
+from corpora.errors import error_at, quoted
+from corpora.text import lines
 
 _HEADER = re.compile(r"([0-9]{1,18}) ([1-9][0-9]{0,8})")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

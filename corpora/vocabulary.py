@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, overload
 
-from corpora.text import error_at, lines, write_lines
+from corpora.errors import error_at
+from corpora.text import lines, write_lines
 from parsers.errors import InputError
 from parsers.tokens import known_form
 
@@ -22,7 +23,7 @@ class Vocabulary(Sequence[str]):
     >>> vocabulary = Vocabulary(["the", "boy"])
     >>> [vocabulary.index(word) for word in ["The", "boy", "slept"]], len(vocabulary), vocabulary[2]
     ([1, 2, 0], 3, 'boy')
-    >>> list(Vocabulary.of("the boy saw the duck saw the boy".split(), minimum=2, specials=["<pad>"]))
+    >>> list(Vocabulary.of("the boy saw the duck saw the boy".split(), min_count=2, specials=["<pad>"]))
     ['<unk>', '<pad>', 'the', 'boy', 'saw']
     """
 
@@ -39,24 +40,24 @@ class Vocabulary(Sequence[str]):
     def of(
         cls,
         tokens: Iterable[str],
-        minimum: int = 1,
+        min_count: int = 1,
         unknown: str | None = "<unk>",
         specials: Iterable[str] = (),
-        largest: int | None = None,
+        max_size: int | None = None,
     ) -> Self:
         """The vocabulary of a corpus, its most frequent words first, those of one frequency as they came.
 
         Args:
             tokens: all the words of the corpus; read once, and only the counts are kept.
-            minimum: how often a word must occur.
+            min_count: frequency below which a word is left out.
             unknown: the word for all others, or None for a closed vocabulary.
             specials: further special words.
-            largest: how many words to keep at most, the special ones not counted.
+            max_size: largest number of words to keep, not counting special ones.
         """
         counts = Counter(tokens)
         special = {unknown, *(specials := tuple(specials))}
-        words = (word for word, count in counts.most_common() if count >= minimum and word not in special)
-        return cls(islice(words, largest), unknown, specials)
+        words = (word for word, count in counts.most_common() if count >= min_count and word not in special)
+        return cls(islice(words, max_size), unknown, specials)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -32,10 +32,10 @@ from torch import Tensor
 
 import recnn
 from corpora import SENTIMENTS, bundled_sentiment, generate_listops, listops_tree, read_sst
-from recnn.objectives.options import TreeOptions, WordOptions
-from recnn.objectives.trees import TreeClassification
-from recnn.scores import answers
+from recnn.training.objectives.trees import TreeObjective
+from recnn.training.options import TreeTraining, WordTraining
 from recnn.training.run import train
+from recnn.training.scores import answers
 
 D, BUDGET = 32, 20_000
 DEPTHS, LEARNT = range(1, 9), 3  # of ListOps: what is asked, and up to where it is learnt
@@ -50,7 +50,7 @@ class Bag(NamedTuple):
     words: Tensor
 
 
-class BagOfWords(recnn.Cell):
+class BagOfWords(recnn.Cell, name="bag"):
     """h = the mean of the x of all words below, without any weights."""
 
     State = Bag
@@ -84,10 +84,7 @@ class BagOfWords(recnn.Cell):
         return Bag(total / words, words)
 
 
-recnn.CELLS["bag"] = BagOfWords
-
-
-# 2. The encoders: settings of `recnn.ClassifierConfig`. A linearised tree is a matter of the data, see `with_brackets`.
+# 2. The encoders: settings of `recnn.TreeConfig`. A linearised tree is a matter of the data, see `with_brackets`.
 LINEARISED = "linearised LSTM"
 ENCODERS: dict[str, dict[str, Any]] = {
     "bag of words": {"cell": "bag", "arity": "sum"},
@@ -106,10 +103,10 @@ ENCODERS: dict[str, dict[str, Any]] = {
 SLOWER = {"RNTN": 0.005}  # the learning rate of those that do not learn with that of the others
 
 
-def config_of(name: str, labels: Iterable[str], hidden_size: int) -> recnn.ClassifierConfig:
+def config_of(name: str, labels: Iterable[str], hidden_size: int) -> recnn.TreeConfig:
     """The settings of an encoder with its head."""
     own = ENCODERS[name]
-    return recnn.ClassifierConfig(labels=tuple(labels), input_size=D, hidden_size=hidden_size, dropout=0.0, **own)
+    return recnn.TreeConfig(labels=tuple(labels), input_size=D, hidden_size=hidden_size, dropout=0.0, **own)
 
 
 def parameters(name: str, hidden_size: int) -> int:
@@ -179,15 +176,15 @@ class Found(NamedTuple):
     asking: float
 
 
-def run(name: str, labels: Iterable[str], learnt: list[Tree], asked: list[Tree], options: TreeOptions) -> Found:
+def run(name: str, labels: Iterable[str], learnt: list[Tree], asked: list[Tree], options: TreeTraining) -> Found:
     """Learn from some trees, and answer for others."""
     if name == LINEARISED:
         learnt, asked = ([with_brackets(tree) for tree in trees] for trees in (learnt, asked))
-    words = WordOptions(embedding_scale=1.0)
+    words = WordTraining(embedding_scale=1.0)
     config = config_of(name, labels, hidden_size_of(name))
     with TemporaryDirectory() as folder:
         to = Path(folder) / "run"
-        row = train(lambda: TreeClassification(config, options, learnt, asked[:100], words), options, to)
+        row = train(lambda: TreeObjective(config, options, learnt, asked[:100], words), options, to)
         model = recnn.TreeClassifier.load(to / "last")
     data = recnn.TreeDataset(asked, model.vocabulary, model.labels)
     began = perf_counter()
@@ -223,7 +220,7 @@ def main(
         sentiment, listops = [], []
         for seed in range(seeds):
             rate = SLOWER.get(name, 0.02)
-            options = TreeOptions(
+            options = TreeTraining(
                 epochs=epochs, batch=40, optimizer="adam", learning_rate=rate, schedule="cosine", clip=1.0, seed=seed
             )
             sentiment.append(run(name, SENTIMENTS, learnt, asked, options))

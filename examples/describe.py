@@ -15,9 +15,9 @@ import torch
 
 from corpora.sentiment import bundled_sentiment, generate_sentiment
 from parsers.trees import words_of
-from recnn.models import TranslatorConfig
-from recnn.objectives.options import TreeOptions
-from recnn.objectives.translation import TextDataset, TextPair, TranslationLearning
+from recnn.models import TranslationConfig
+from recnn.training.objectives.translation import TextDataset, TextPair, TranslationObjective
+from recnn.training.options import TreeTraining
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("--longest", type=int, default=8, help="most words of a sentence")
@@ -34,11 +34,11 @@ others = [TextPair(tree, words_of(tree)) for tree in bundled_sentiment("dev") if
 print(f"{len(train)} sentences to learn from, {len(others)} others")
 
 # 2. The network: up the tree to the root, one vector, and down into words.
-config = TranslatorConfig(
+config = TranslationConfig(
     model="tree", direction="up", attention="none", input_size=64, hidden_size=128, dropout=0.0, cell="gru"
 )
-options = TreeOptions(epochs=asked.epochs, batch=16, learning_rate=5e-3)
-objective = TranslationLearning(config, options, train, others)
+options = TreeTraining(epochs=asked.epochs, batch=16, learning_rate=5e-3)
+objective = TranslationObjective(config, options, train, others)
 model = objective.model
 
 # 3. Learn.

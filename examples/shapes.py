@@ -2,7 +2,7 @@
 
     python examples/shapes.py
 
-One network does all of them: `recnn.SequenceNetwork` is a cell over time, read out at every step or at the last. Here
+One network does all of them: `recnn.SequenceModel` is a cell over time, read out at every step or at the last. Here
 it learns a wave from one number (one to many), the mean of a sequence (many to one), whether there have been more ones
 than zeros so far (many to many), and a function of one number, for which it is a common network (one to one).
 """
@@ -50,7 +50,7 @@ print(f"{'shape':14} {'answer':12} {'cell':10} {'held out'}")
 for steps, task, make in TASKS:
     for cell in ("recursive", "gru"):
         config = recnn.SequenceConfig(inputs=1, outputs=1, task=task, steps=steps, cell=cell, hidden_size=24)
-        network = recnn.SequenceNetwork(config)
+        network = recnn.SequenceModel(config)
         optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
         for _ in range(300):
             x, target = make(32)

@@ -13,10 +13,12 @@ import time
 
 import torch
 
-from corpora import bundled_translations, read_translations, split_pairs, split_words
-from recnn.models.translator import TranslatorConfig, node_names
-from recnn.objectives.options import TreeOptions
-from recnn.objectives.translation import TranslationLearning, evaluated, text_pairs
+from corpora import bundled_translations, read_translations
+from corpora.translation import split_pairs, split_words
+from recnn.models.config import TranslationConfig
+from recnn.models.translation import node_names
+from recnn.training.objectives.translation import TranslationObjective, evaluated, text_pairs
+from recnn.training.options import TreeTraining
 
 MODELS = {  # what reads the source, what the leaves of a tree read, and how the decoder looks back
     "chain, no attention": ("sequence", "words", "none"),
@@ -45,7 +47,7 @@ def parts(data, count, longest):
 def trained(config, options, data, minutes):
     """A model, trained for all epochs, or for some minutes of one processor."""
     torch.manual_seed(0)
-    objective = TranslationLearning(config, options, data["train"], data["dev"])
+    objective = TranslationObjective(config, options, data["train"], data["dev"])
     optimizer = torch.optim.Adam(objective.model.parameters(), options.learning_rate)
     began = time.process_time()
     for epoch in range(options.epochs):
@@ -87,13 +89,13 @@ chosen = asked.model or list(MODELS)
 test = [pair for pair in data["test"] if pair.references]
 print(f"{len(data['train']):,} pairs to learn from, {len(test):,} English sentences to translate\n")
 epochs = 6 if asked.minutes is None else 1000
-options = TreeOptions(epochs=epochs, batch=64, pool=20, learning_rate=asked.rate, clip=5.0)
+options = TreeTraining(epochs=epochs, batch=64, pool=20, learning_rate=asked.rate, clip=5.0)
 print(f"{'':26}  BLEU  chrF  seconds")
 models, texts = {}, {}
 for name in chosen:
     model, leaves, attention = MODELS[name]
     began = time.process_time()
-    config = TranslatorConfig(
+    config = TranslationConfig(
         model=model, leaves=leaves, attention=attention, input_size=asked.size, hidden_size=asked.size
     )
     models[name] = trained(config, options, data, asked.minutes)

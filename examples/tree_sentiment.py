@@ -21,8 +21,8 @@ import recnn
 from corpora import SENTIMENTS, bundled_sentiment, read_sst
 from corpora.sentiment import sentiment_grammar
 from parsers import GrammarParser
-from recnn.objectives.options import TreeOptions
-from recnn.objectives.trees import TreeClassification
+from recnn.training.objectives.trees import TreeObjective
+from recnn.training.options import TreeTraining
 from recnn.training.run import train
 
 # "funny" is positive, "very funny" more so, "not very funny" negative, and after "but" all is different.
@@ -48,13 +48,13 @@ def main(
     print(f"{len(learnt):,} trees to learn from, {len(held_out):,} held out")
 
     # 2. A Tree-LSTM and how it is trained. A run keeps its models and curves in a folder; this one is thrown away.
-    config = recnn.ClassifierConfig(
+    config = recnn.TreeConfig(
         labels=tuple(SENTIMENTS), form="sst", cell="lstm", input_size=32, hidden_size=64, dropout=0.2
     )
-    options = TreeOptions(epochs=epochs, optimizer="adam", learning_rate=0.005, schedule="cosine", clip=5.0)
+    options = TreeTraining(epochs=epochs, optimizer="adam", learning_rate=0.005, schedule="cosine", clip=5.0)
     with TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        train(lambda: TreeClassification(config, options, learnt, held_out), options, run, report=print)
+        train(lambda: TreeObjective(config, options, learnt, held_out), options, run, report=print)
         model = recnn.TreeClassifier.load(run / "best")  # of the epoch with the best accuracy on held-out trees
 
     # 3. How good it is, at all phrases and at whole sentences; the binary question leaves neutral ones out.

@@ -2,16 +2,21 @@
 
 import unicodedata
 from collections.abc import Container, Sequence
+from functools import cache
+from typing import Any
 
-from nltk.tokenize import NLTKWordTokenizer
 
-_tokenizer = NLTKWordTokenizer()
+@cache
+def _tokenizer() -> Any:
+    from nltk.tokenize import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()
 
 
 def tokenize(sentence: str | Sequence[str]) -> list[str]:
     """The tokens of ``sentence`` by the Penn Treebank's conventions; a list of tokens is taken as it is."""
     if isinstance(sentence, str):
-        return list(_tokenizer.tokenize(sentence))
+        return list(_tokenizer().tokenize(sentence))
     return list(sentence)
 
 

@@ -1,7 +1,6 @@
 """Walks over nltk.Tree that do not recurse, so that depth is no limit (nltk's own methods stop at some 900 levels)."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from nltk import Tree
 
@@ -70,35 +69,6 @@ def brackets(tree: Tree) -> str:
         else:
             parts.append(" " + node.replace("(", "-LRB-").replace(")", "-RRB-"))
     return "".join(parts).lstrip()
-
-
-Shape = Literal["right", "left", "balanced"]
-
-
-def shaped(words: Sequence[str], shape: Shape = "balanced", label: str = "") -> Tree:
-    """A binary tree over a sentence that has none; only its root has a label.
-
-    >>> for shape in ("right", "left", "balanced"):
-    ...     print(shaped("her duck can swim well".split(), shape, "S"))
-    (S ( her) ( ( duck) ( ( can) ( ( swim) ( well)))))
-    (S ( ( ( ( her) ( duck)) ( can)) ( swim)) ( well))
-    (S ( ( ( her) ( duck)) ( ( can) ( swim))) ( well))
-
-    Raises:
-        TreeError: there are no words.
-    """
-    row = [Tree("", [word]) for word in words]
-    if not row:
-        raise TreeError("there are no words to make a tree of")
-    while len(row) > 1:
-        if shape == "right":
-            row[-2:] = [Tree("", row[-2:])]
-        elif shape == "left":
-            row[:2] = [Tree("", row[:2])]
-        else:
-            row = [Tree("", row[at : at + 2]) if at + 1 < len(row) else row[at] for at in range(0, len(row), 2)]
-    row[0].set_label(label)
-    return row[0]
 
 
 def binarised(tree: Tree) -> Tree:

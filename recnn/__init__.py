@@ -1,78 +1,9 @@
 """Recursive neural networks over trees and recurrent networks over sequences, on one message-passing loop."""
 
-from corpora.vocabulary import Vocabulary as Vocabulary
-from recnn.cells import Cell as Cell
-from recnn.cells import Children as Children
-from recnn.cells import DropoutCell as DropoutCell
-from recnn.cells import Edges as Edges
-from recnn.cells import GRUCell as GRUCell
-from recnn.cells import HiddenState as HiddenState
-from recnn.cells import LabelEmbeddingCell as LabelEmbeddingCell
-from recnn.cells import LSTMCell as LSTMCell
-from recnn.cells import LSTMState as LSTMState
-from recnn.cells import MatrixVectorCell as MatrixVectorCell
-from recnn.cells import MatrixVectorState as MatrixVectorState
-from recnn.cells import Nodes as Nodes
-from recnn.cells import RecursiveCell as RecursiveCell
-from recnn.cells import TensorCell as TensorCell
-from recnn.cells import UntiedRecursiveCell as UntiedRecursiveCell
-from recnn.cells import ZoneoutCell as ZoneoutCell
-from recnn.data import PairDataset as PairDataset
-from recnn.data import TreeBatches as TreeBatches
-from recnn.data import TreeDataset as TreeDataset
-from recnn.data import loader as loader
-from recnn.draw import chain_to_text as chain_to_text
-from recnn.draw import tree_to_svg as tree_to_svg
-from recnn.draw import tree_to_text as tree_to_text
-from recnn.encoder import Encoder as Encoder
-from recnn.encoder import EncoderStates as EncoderStates
-from recnn.gradients import GradientError as GradientError
-from recnn.gradients import GradientNorms as GradientNorms
-from recnn.gradients import check_gradients as check_gradients
-from recnn.gradients import clip_gradients as clip_gradients
-from recnn.gradients import gradient_norms as gradient_norms
-from recnn.gradients import spectral_radius as spectral_radius
-from recnn.gradients import watch as watch
-from recnn.graph import GraphError as GraphError
-from recnn.graph import batch as batch
-from recnn.graph import graph_to_networkx as graph_to_networkx
-from recnn.graph import graph_to_productions as graph_to_productions
-from recnn.graph import graph_to_sequence as graph_to_sequence
-from recnn.graph import graph_to_tree as graph_to_tree
-from recnn.graph import networkx_to_graph as networkx_to_graph
-from recnn.graph import productions_to_graph as productions_to_graph
-from recnn.graph import sequence_to_graph as sequence_to_graph
-from recnn.graph import tree_to_graph as tree_to_graph
-from recnn.graph import unbatch as unbatch
-from recnn.heads import Head as Head
-from recnn.heads import PairHead as PairHead
-from recnn.heads import RelatednessHead as RelatednessHead
-from recnn.initialise import initialise as initialise
-from recnn.models import CELLS as CELLS
-from recnn.models import AutoencoderConfig as AutoencoderConfig
-from recnn.models import ClassifierConfig as ClassifierConfig
-from recnn.models import LanguageModel as LanguageModel
-from recnn.models import LanguageModelConfig as LanguageModelConfig
-from recnn.models import Model as Model
-from recnn.models import ModelError as ModelError
-from recnn.models import PairConfig as PairConfig
-from recnn.models import PairModel as PairModel
-from recnn.models import SequenceConfig as SequenceConfig
-from recnn.models import SequenceNetwork as SequenceNetwork
-from recnn.models import Translator as Translator
-from recnn.models import TranslatorConfig as TranslatorConfig
-from recnn.models import TreeAutoencoder as TreeAutoencoder
-from recnn.models import TreeClassifier as TreeClassifier
-from recnn.models import load as load
-from recnn.propagate import propagate as propagate
-from recnn.recurrent import Recurrent as Recurrent
-from recnn.recurrent import detached as detached
-from recnn.rnn import GRU as GRU
-from recnn.rnn import LSTM as LSTM
-from recnn.rnn import RNN as RNN
-from recnn.schedule import schedule as schedule
-from recnn.scores import Scores as Scores
-from recnn.scores import evaluate as evaluate
-from recnn.search import beam_search as beam_search
-from recnn.search import sample as sample
-from recnn.states import NodeStates as NodeStates
+import os
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+os.environ.setdefault("DGLBACKEND", "pytorch")  # else `import dgl`, by anyone, prints and writes a file

@@ -6,22 +6,22 @@ import torch
 from safetensors.torch import load_file
 
 from corpora import SENTIMENTS, bundled_sentiment
-from recnn import ClassifierConfig
-from recnn.objectives.options import TreeOptions
-from recnn.objectives.trees import TreeClassification
+from recnn import TreeConfig
+from recnn.training.objectives.trees import TreeObjective
+from recnn.training.options import TreeTraining
 from recnn.training.run import train
 
 LABELS = tuple(SENTIMENTS)
 TREES = [tree for tree, _ in zip(bundled_sentiment("train"), range(60), strict=False)]
 DEV = [tree for tree, _ in zip(bundled_sentiment("dev"), range(20), strict=False)]
-CONFIG = ClassifierConfig(LABELS, input_size=6, hidden_size=5, word_dropout=0.1, input_dropout=0.1)
+CONFIG = TreeConfig(LABELS, input_size=6, hidden_size=5, word_dropout=0.1, input_dropout=0.1)
 
 
 def options_of(**options):
-    return TreeOptions(**{"epochs": 2, "batch": 16, **options})
+    return TreeTraining(**{"epochs": 2, "batch": 16, **options})
 
 
-def trained(out, config=CONFIG, trees=TREES, resume=False, kind=TreeClassification, words=None, **options):
+def trained(out, config=CONFIG, trees=TREES, resume=False, kind=TreeObjective, words=None, **options):
     """The row of the best epoch, and the objective."""
     found = []
 

@@ -1,19 +1,5 @@
-"""The cells, one family a file."""
+"""The cells, one family per file."""
 
-from recnn.cells.base import Arity as Arity
-from recnn.cells.base import Cell as Cell
-from recnn.cells.base import Children as Children
-from recnn.cells.base import Edges as Edges
-from recnn.cells.base import HiddenState as HiddenState
-from recnn.cells.base import Nodes as Nodes
-from recnn.cells.gru import GRUCell as GRUCell
-from recnn.cells.labelled import LabelEmbeddingCell as LabelEmbeddingCell
-from recnn.cells.labelled import UntiedRecursiveCell as UntiedRecursiveCell
-from recnn.cells.lstm import LSTMCell as LSTMCell
-from recnn.cells.lstm import LSTMState as LSTMState
-from recnn.cells.matrix_vector import MatrixVectorCell as MatrixVectorCell
-from recnn.cells.matrix_vector import MatrixVectorState as MatrixVectorState
-from recnn.cells.recursive import RecursiveCell as RecursiveCell
-from recnn.cells.regularised import DropoutCell as DropoutCell
-from recnn.cells.regularised import ZoneoutCell as ZoneoutCell
-from recnn.cells.tensor import TensorCell as TensorCell
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

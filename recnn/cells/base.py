@@ -1,12 +1,14 @@
-"""What a cell is: the equations of one paper as a few small functions, which know nothing of graphs and batches.
+"""The interface of a cell: one paper's equations as a few small functions that know nothing of graphs and batches.
 
-Shapes, here and in every cell: N nodes, E edges, K children a node, D input size, H hidden size, G columns that a cell
-makes of its inputs. "Child" and "parent" are said of states that flow bottom-up; top-down, a node's one "child" is the
-node above it, in the node's own slot.
+Shapes, here and in every cell: N nodes, E edges, K children per node, D input size, H hidden size, G columns that a
+cell computes from its inputs. "Child" and "parent" describe states that flow bottom-up; top-down, the only "child" of a
+node is the node above it, in the node's own slot.
 """
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -14,41 +16,41 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 Arity = int | Literal["sum"]
-State = tuple[Tensor, ...]
 
 
 class HiddenState(NamedTuple):
-    """The state of a node in a cell that has only a hidden vector, (N, H)."""
+    """The state of nodes in a cell that has only a hidden vector."""
 
     hidden: Tensor
+    """(N, H) hidden vectors."""
 
 
 class Nodes(NamedTuple):
-    """What `Cell.apply_node` knows of N nodes beside the messages of their children."""
+    """What `Cell.apply_node` is given about N nodes beside the messages of their children."""
 
     inputs: Tensor
-    """(N, G) what `Cell.inputs` made of their inputs; 0 where a node has none."""
+    """(N, G) projected inputs, the result of `Cell.inputs`; 0 where a node has no input."""
     label: Tensor
-    """(N,) their labels (node data ``label``), -1 where there is none."""
+    """(N,) label indices (node data ``label``), -1 where a node has no label."""
     tree: Tensor
-    """(N,) which tree of the batch each is in."""
+    """(N,) index of the tree in the batch."""
 
 
 class Edges(NamedTuple):
-    """What `Cell.message` knows of E edges beside the state of the child."""
+    """What `Cell.message` is given about E edges beside the state of the child."""
 
     slot: Tensor
-    """(E,) the child's place among its siblings, from 0."""
+    """(E,) position of the child among its siblings, from 0."""
     label: Tensor
-    """(E,) the label of the child."""
+    """(E,) label index of the child."""
     leaf: Tensor
-    """(E,) whether the child has none itself (top-down: is the root), nor an initial state before it."""
+    """(E,) whether the child is a leaf (top-down: the root) without an initial state before it."""
     parent: Nodes
-    """What is known of the parent of each."""
+    """The parent of each edge."""
 
 
 class Children(ABC):
-    """The children of N nodes, as `Cell.reduce` sees them: ways to gather E messages, one per child, by parent."""
+    """The children of N nodes as `Cell.reduce` sees them: ways to gather E messages, one per child, by parent."""
 
     @abstractmethod
     def sum(self, messages: Tensor) -> Tensor:
@@ -56,30 +58,49 @@ class Children(ABC):
 
     @abstractmethod
     def stack(self, messages: Tensor) -> Tensor:
-        """(E, *) to (N, K, *): the children by slot, 0 where there is none."""
+        """(E, *) to (N, K, *): the children by slot, 0 in empty slots."""
 
 
 class Cell(nn.Module, ABC):
     """One step of a recursive network: from the input of a node and the states of its children to its own state.
 
     A new cell defines `inputs`, `message`, `reduce` and `apply_node`, and `State` if it has more than a hidden vector;
-    engines, directions, stacking, chains and single steps then work; for layers and two directions its constructor
-    needs an argument called ``input_size``, so that more such cells can be made. (`apply_node` is DGL's word too; plain
-    ``apply`` is taken by torch, for initialisation.)
+    engines, directions, stacking, chains and single steps then work. With a name it can be chosen by ``--cell`` and
+    `recnn.models.NetworkConfig`:
+
+        class MyCell(recnn.Cell, name="mine"): ...
+
+    The constructor needs an argument ``input_size`` for stacks and two directions (see `another`). ``apply_node`` is
+    DGL's "apply", a name that `torch.nn.Module` uses for initialisation.
 
     Args:
-        input_size: D.
-        hidden_size: H.
-        arity: K children by position, each with weights of its own, or "sum" for any number, taken as a set.
+        input_size: size D of the input vectors.
+        hidden_size: size H of the hidden vectors.
+        arity: number K of children with weights of their own; or "sum" for any number of children as a set.
     """
 
     State: ClassVar[type[Any]] = HiddenState
-    """The NamedTuple of tensors (N, *) that a node's state is; its first field is ``hidden``, (N, H)."""
+    """NamedTuple of tensors (N, *), the state of nodes; its first field is ``hidden``, (N, H)."""
+
+    registry: ClassVar[dict[str, type["Cell"]]] = {}
+    """Cells by name; see `recnn.cells.registry`, which also finds those of installed packages."""
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
 
+    def __init_subclass__(cls, name: str | None = None, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        # An engine that unpacks a lone tensor would take its rows for the fields of a state, without an error.
+        for method, expected in (("message", tuple), ("reduce", tuple), ("apply_node", None), ("leaf", None)):
+            if method in vars(cls):
+                setattr(cls, method, _with_checked_type(method, vars(cls)[method], expected))
+        if name is not None:
+            other = Cell.registry.setdefault(name, cls)
+            if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+                raise ValueError(f"the name {name!r} is taken by {other.__module__}.{other.__qualname__}")
+            Cell.registry[name] = cls  # the same class, defined again
+
     def __new__(cls, *args: Any, **kwargs: Any) -> "Cell":
-        """Keep the arguments, for `another`."""
+        """Remember the arguments for `another`."""
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self
@@ -96,73 +117,86 @@ class Cell(nn.Module, ABC):
 
     @property
     def slots(self) -> int:
-        """How many children have weights of their own: K, or 1 for child-sum."""
+        """Number of children with weights of their own: K, or 1 for child-sum."""
         return 1 if self.arity == "sum" else int(self.arity)
 
     @property
     def output_size(self) -> int:
-        """The length of the hidden vector; H, unless the cell projects it."""
+        """Size of the hidden vector: H, unless the cell projects it."""
         return self.hidden_size
 
     @abstractmethod
     def inputs(self, x: Tensor) -> Tensor:
-        """(N, D) to (N, G): all that can be computed from the inputs alone, in one product for the whole forest.
+        """Project inputs (N, D) to (N, G), in one product for the whole forest.
 
-        It must be linear: a node without an input counts as x = 0 and is given zeros without asking.
+        Must be linear: a node without an input counts as x = 0 and gets zeros without this call.
         """
 
     @abstractmethod
     def message(self, child: Any, edges: Edges) -> tuple[Tensor, ...]:
-        """What each of E children, with state ``child``, tells its parent."""
+        """The messages that E children with state ``child`` send to their parents."""
 
     @abstractmethod
     def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
-        """What N nodes make of the messages of their children; for a leaf there are none."""
+        """Combine the messages of the children of N nodes; leaves have none."""
 
     @abstractmethod
     def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:
-        """The states of N nodes from their inputs and reduced messages."""
+        """The states of N nodes from their inputs and the combined messages."""
 
     def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:
-        """The states of N nodes without children; by default what `apply_node` makes of no messages."""
-        return self.made("apply_node", nodes, message)
+        """The states of N nodes without children; by default `apply_node` with empty messages."""
+        return self.apply_node(nodes, message)
 
-    def made(self, what: str, *arguments: Any) -> Any:
-        """What the method ``what`` returns, which an engine is to work on.
-
-        Raises:
-            TypeError: it is no tuple of tensors, or, where it should be states, no `State`.
-        """
-        found = getattr(self, what)(*arguments)
-        expected = tuple if what in ("message", "reduce") else self.State
-        if not isinstance(found, expected):
-            name = "tuple of tensors" if expected is tuple else self.State.__name__
-            raise TypeError(f"{type(self).__name__}.{what} must return a {name}, it returned a {type(found).__name__}")
-        return found
+    def compose(self, nodes: Nodes, child: Any, edges: Edges, children: Children, leaf: bool = False) -> Any:
+        """`message`, `reduce` and `apply_node` (or `leaf`) one after the other."""
+        message = self.reduce(self.message(child, edges), children)
+        return self.leaf(nodes, message) if leaf else self.apply_node(nodes, message)
 
     def prepared(self, trees: int, like: Tensor) -> "Cell":
-        """The cell as a walk over ``trees`` trees uses it; one that draws something for each tree returns a copy."""
+        """The cell to use for one walk over ``trees`` trees; a cell that draws one mask per tree returns a copy."""
         return self
 
     def another(self, input_size: int) -> "Cell":
-        """A cell made as this one was, but for its input size, with weights of its own.
+        """A new cell with the same constructor arguments but for the input size, and with weights of its own.
+
+        It has the dtype, the device and the mode (training or evaluation) of this one.
 
         Raises:
-            ValueError: the cell's input size is not a matter of choice, and another one.
+            ValueError: the constructor has no argument ``input_size``, and another input size is asked for.
         """
         args, kwargs = self._arguments
-        given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
-        if "input_size" in given:
-            given["input_size"] = input_size
+        parameters = self.constructor_parameters()
+        positional = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if "input_size" in positional[: len(args)]:
+            at = positional.index("input_size")
+            args = (*args[:at], input_size, *args[at + 1 :])
+        elif "input_size" in parameters:
+            kwargs = {**kwargs, "input_size": input_size}
         elif input_size != self.input_size:
             raise ValueError(
-                f"a {type(self).__name__} whose input size is {input_size} is wanted, but its constructor has no "
-                "argument input_size to ask for it"
+                f"a {type(self).__name__} with input size {input_size} is needed, but its constructor has no argument "
+                "input_size"
             )
-        return type(self)(**given)
+        made = type(self)(*args, **kwargs).train(self.training)
+        like = next(self.parameters(), None)
+        return made if like is None else made.to(like.device, like.dtype)
+
+    @classmethod
+    def constructor_parameters(cls) -> dict[str, inspect.Parameter]:
+        """The arguments of the constructor, and of that of the base class if it forwards ``*args`` or ``**kwargs``."""
+        found: dict[str, inspect.Parameter] = {}
+        for base in cls.__mro__:
+            if "__init__" in vars(base):
+                _, *own = inspect.signature(vars(base)["__init__"]).parameters.values()
+                named = [p for p in own if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+                found |= {p.name: p for p in named if p.name not in found}
+                if len(named) == len(own):
+                    break
+        return found
 
     def empty_state(self, like: Tensor, size: int) -> Any:
-        """``size`` states of zeros, of the dtype and on the device of ``like``."""
+        """A state of zeros for ``size`` nodes, with the dtype and device of ``like``."""
         return self.State(*(like.new_zeros(size, *shape) for shape in self.state_shapes()))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
@@ -170,38 +204,39 @@ class Cell(nn.Module, ABC):
         return [(self.hidden_size,) for _ in self.State._fields]
 
     def forward(self, x: Tensor, state: Any = None) -> Any:
-        """A single step of a cell with one child, called and answering as `torch.nn.RNNCell` and `LSTMCell` do.
+        """Compute a single step of a cell with one child, with the interface of `torch.nn.RNNCell` and `LSTMCell`.
 
         Args:
-            x: (B, D) or (D,).
-            state: the previous state, a tensor (B, H) or (H,), or a tuple of them if the cell has several; 0 if None.
+            x: input (B, D) or (D,).
+            state: previous state, a tensor (B, H) or (H,), or a tuple of tensors if the state has several fields; zeros
+                if None.
 
         Returns:
             The new state, in the same form.
         """
         if self.slots != 1:
-            raise ValueError(f"a single step takes a cell with one child, this one has arity {self.arity}")
+            raise ValueError(f"a single step needs a cell with one child, this one has arity {self.arity}")
         rows = x if x.dim() == 2 else x.unsqueeze(0)
         if x.dim() not in (1, 2) or rows.shape[1] != self.input_size:
             raise ValueError(f"expected x of (B, {self.input_size}) or ({self.input_size},), got {tuple(x.shape)}")
-        if state is None:
-            before = self.empty_state(rows, len(rows))
-        else:
-            given = (state,) if isinstance(state, Tensor) else tuple(state)
-            expected = [(*x.shape[:-1], *shape) for shape in self.state_shapes()]
-            if [tuple(part.shape) for part in given] != expected:
-                raise ValueError(
-                    f"expected a state of {' and '.join(map(str, expected))} for {', '.join(self.State._fields)}, "
-                    f"got {' and '.join(str(tuple(part.shape)) for part in given)}"
-                )
-            before = self.State(*(part if x.dim() == 2 else part.unsqueeze(0) for part in given))
+        before = self.empty_state(rows, len(rows)) if state is None else self._batched(state, x)
         cell = self.prepared(len(rows), rows)
         slot = torch.zeros(len(rows), dtype=torch.int64, device=x.device)
         nodes = Nodes(cell.inputs(rows), slot - 1, torch.arange(len(rows), device=x.device))
-        messages = cell.made("message", before, Edges(slot, slot - 1, slot > 0, nodes))
-        after = cell.made("apply_node", nodes, cell.made("reduce", messages, OneChild()))
+        after = cell.compose(nodes, before, Edges(slot, slot - 1, slot > 0, nodes), OneChild())
         after = after if x.dim() == 2 else self.State(*(part.squeeze(0) for part in after))
         return after.hidden if len(after) == 1 else tuple(after)
+
+    def _batched(self, state: Any, x: Tensor) -> Any:
+        """A `State` with a batch dimension from a tensor or a tuple of tensors."""
+        given = (state,) if isinstance(state, Tensor) else tuple(state)
+        expected = [(*x.shape[:-1], *shape) for shape in self.state_shapes()]
+        if [tuple(part.shape) for part in given] != expected:
+            raise ValueError(
+                f"expected a state of {' and '.join(map(str, expected))} for {', '.join(self.State._fields)}, "
+                f"got {' and '.join(str(tuple(part.shape)) for part in given)}"
+            )
+        return self.State(*(part if x.dim() == 2 else part.unsqueeze(0) for part in given))
 
     def extra_repr(self) -> str:
         """The sizes, for `print`."""
@@ -212,16 +247,32 @@ class OneChild(Children):
     """N nodes with one child each, in slot 0."""
 
     def sum(self, messages: Tensor) -> Tensor:
-        """The message itself."""
+        """Return the messages as they are."""
         return messages
 
     def stack(self, messages: Tensor) -> Tensor:
-        """The message itself, as the only one."""
+        """(N, *) to (N, 1, *)."""
         return messages.unsqueeze(1)
 
 
+def _with_checked_type(name: str, method: Callable[..., Any], expected: type[Any] | None) -> Callable[..., Any]:
+    """The ``method`` of a cell, which must return an instance of ``expected``, or of the cell's `State` if None."""
+
+    @wraps(method)
+    def checked(self: Cell, *arguments: Any) -> Any:
+        found = method(self, *arguments)
+        if not isinstance(found, expected or self.State):
+            wanted = "tuple of tensors" if expected else self.State.__name__
+            raise TypeError(
+                f"{type(self).__name__}.{name} must return a {wanted}, it returned a {type(found).__name__}"
+            )
+        return found
+
+    return checked
+
+
 def normalised(x: Tensor, gain: Tensor | None) -> Tensor:
-    """Layer normalisation of each block of H columns by itself.
+    """Layer normalisation of each block of H columns separately.
 
     Args:
         x: (N, blocks * H).
@@ -233,6 +284,6 @@ def normalised(x: Tensor, gain: Tensor | None) -> Tensor:
 
 
 def uniform(module: nn.Module, hidden_size: int) -> None:
-    """Draw all parameters of ``module`` from ±1/√H, as torch.nn does for its recurrent networks."""
+    """Draw all parameters of ``module`` uniformly from ±1/√H, as torch.nn does for its recurrent networks."""
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)

@@ -7,7 +7,7 @@ from torch.nn.functional import linear
 from recnn.cells.base import Arity, Cell, Children, Edges, HiddenState, Nodes, normalised, uniform
 
 
-class GRUCell(Cell):
+class GRUCell(Cell, name="gru"):
     """Gated recurrent unit over the children of a node.
 
     With H_ = [h_1; ...; h_K] (N-ary, a missing child counting as 0) or H_ = Σ_k h_k (``arity="sum"``):
@@ -53,17 +53,17 @@ class GRUCell(Cell):
         self.gain_ih = nn.Parameter(torch.ones(3, hidden_size)) if layer_norm else None
         self.gain_hh = nn.Parameter(torch.ones(3, hidden_size)) if layer_norm else None
 
-    def inputs(self, x: Tensor) -> Tensor:  # noqa: D102
+    def inputs(self, x: Tensor) -> Tensor:
         return linear(x, self.weight_ih)
 
-    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:  # noqa: D102
+    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:
         return (child.hidden,)
 
-    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:  # noqa: D102
+    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
         (hidden,) = messages
         return (children.sum(hidden).unsqueeze(1) if self.arity == "sum" else children.stack(hidden),)
 
-    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:  # noqa: D102
+    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:
         (hidden,) = message  # (N, K, H)
         inputs = normalised(nodes.inputs, self.gain_ih)
         x_r, x_z, x_n = (inputs if self.bias_ih is None else inputs + self.bias_ih).chunk(3, dim=1)

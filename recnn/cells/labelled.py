@@ -43,7 +43,7 @@ class UntiedRecursiveCell(Cell):
         mean = torch.eye(hidden_size).repeat(1, arity) / arity
         self.weight_hh.data.uniform_(-0.001, 0.001).add_(mean)
 
-    def inputs(self, x: Tensor) -> Tensor:  # noqa: D102
+    def inputs(self, x: Tensor) -> Tensor:
         return linear(x, self.weight_ih)
 
     def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:
@@ -51,11 +51,11 @@ class UntiedRecursiveCell(Cell):
         label = torch.where(edges.label < 0, self.num_labels, edges.label)
         return child.hidden, label - self.num_labels
 
-    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:  # noqa: D102
+    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
         hidden, label = (children.stack(part) for part in messages)
         return hidden.flatten(1), label + self.num_labels
 
-    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:  # noqa: D102
+    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:
         hidden, below = message  # (N, K H), (N, K)
         kind = torch.where(nodes.label < 0, self.num_labels, nodes.label)
         if self.by == "children":
@@ -96,17 +96,17 @@ class LabelEmbeddingCell(Cell):
         uniform(self, hidden_size)
         self.labels = nn.Embedding(num_labels + 1, label_size, padding_idx=num_labels)
 
-    def inputs(self, x: Tensor) -> Tensor:  # noqa: D102
+    def inputs(self, x: Tensor) -> Tensor:
         return linear(x, self.weight_ih)
 
-    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:  # noqa: D102
+    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:
         return (torch.cat([child.hidden, self._embedded(edges.label)], dim=1),)
 
-    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:  # noqa: D102
+    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
         (both,) = messages
         return (children.sum(both) if self.arity == "sum" else children.stack(both).flatten(1),)
 
-    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:  # noqa: D102
+    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:
         (below,) = message
         own = linear(self._embedded(nodes.label), self.weight_label)
         return HiddenState(torch.tanh(nodes.inputs + linear(below, self.weight_hh, self.bias) + own))

@@ -11,15 +11,15 @@ from recnn.cells.base import Arity, Cell, Children, Edges, Nodes, normalised, un
 
 
 class LSTMState(NamedTuple):
-    """The state of a node in an LSTM."""
+    """The state of nodes in an LSTM."""
 
     hidden: Tensor
-    """(N, H)"""
+    """(N, H) hidden vectors, (N, P) if they are projected."""
     cell: Tensor
-    """(N, H)"""
+    """(N, H) memory cells."""
 
 
-class LSTMCell(Cell):
+class LSTMCell(Cell, name="lstm"):
     """Long short-term memory over the children of a node, with a forget gate for each child.
 
     N-ary, Tai, Socher and Manning, "Improved semantic representations from tree-structured long short-term memory
@@ -37,18 +37,20 @@ class LSTMCell(Cell):
     W x counts at inner nodes too, wherever they have an input; W_f is one for all k, U_fk sees all children.
 
     Args:
-        input_size: D.
-        hidden_size: H.
-        arity: K or "sum".
-        bias: whether b_ih and b_hh are there.
-        forget_gate: without it f_k = 1, the LSTM of Hochreiter and Schmidhuber 1997 (its error carousel).
-        coupled: f_k = 1 - i, the coupled gates of Greff et al. 2017.
-        peepholes: i, f_k and o see the cells through diagonal weights (Gers and Schmidhuber 2000; Graves 2012,
-            eqs. 4.2-4.10): p_ik ⊙ c_k summed over k for i, p_fk ⊙ c_k for f_k, and the new cell, p_o ⊙ c, for o.
+        input_size: size D of the input vectors.
+        hidden_size: size H of the hidden vectors and memory cells.
+        arity: number K of children with weights of their own, or "sum" for child-sum.
+        bias: use the biases b_ih and b_hh.
+        forget_gate: use forget gates; without them f_k = 1, the LSTM of Hochreiter and Schmidhuber 1997 (its error
+            carousel).
+        coupled: couple the forget gates to the input gate, f_k = 1 - i (Greff et al. 2017).
+        peepholes: let i, f_k and o see the memory cells through diagonal weights (Gers and Schmidhuber 2000; Graves
+            2012, eqs. 4.2-4.10): p_ik ⊙ c_k summed over k for i, p_fk ⊙ c_k for f_k, and the new cell, p_o ⊙ c, for o.
             (In the spirit of S-LSTM, Zhu et al. 2015, which has full matrices there.)
-        proj_size: P; if positive, h = W_hr (o ⊙ tanh(c)) has this length (Sak et al. 2014).
-        layer_norm: whether W x and U H_ are normalised, gate by gate, before the biases are added, and c before its
-            tanh (after Ba, Kiros and Hinton, "Layer normalization", 2016, eqs. 20-22, who take all gates at once).
+        proj_size: size P of projected hidden vectors h = W_hr (o ⊙ tanh(c)) (Sak et al. 2014); 0 for no projection.
+        layer_norm: apply layer normalisation to W x and U H_, gate by gate, before the biases are added, and to c
+            before its tanh (after Ba, Kiros and Hinton, "Layer normalization", 2016, eqs. 20-22, who normalise all
+            gates together).
     """
 
     State = LSTMState
@@ -94,63 +96,63 @@ class LSTMCell(Cell):
         """P if the hidden vector is projected, else H."""
         return self.proj_size or self.hidden_size
 
-    def state_shapes(self) -> list[tuple[int, ...]]:  # noqa: D102
+    def state_shapes(self) -> list[tuple[int, ...]]:
         return [(self.output_size,), (self.hidden_size,)]
 
-    def inputs(self, x: Tensor) -> Tensor:  # noqa: D102
+    def inputs(self, x: Tensor) -> Tensor:
         return linear(x, self.weight_ih)
 
     def message(self, child: LSTMState, edges: Edges) -> tuple[Tensor, ...]:
-        """The state; under child-sum, what the forget gate of this child leaves of its cell comes third."""
-        if self.arity != "sum":
+        """The state of the child; for child-sum also f_k ⊙ c_k, as each child has a forget gate of its own."""
+        if self.arity != "sum" or not self.forget:
             return child
-        if not self.forget:
-            return child.hidden, child.cell, child.cell
         f = slice(self.hidden_size, 2 * self.hidden_size)
         gain = None if self.gain_ih is None else self.gain_ih[1:2]
-        before = normalised(edges.parent.inputs[:, f], gain) + self._recurrent(child.hidden, 1, 2)
-        if self.bias_ih is not None:
-            before = before + self.bias_ih[f]
-        if self.peephole_f is not None:
-            before = before + self.peephole_f * child.cell
-        return child.hidden, child.cell, torch.sigmoid(before) * child.cell
+        bias = None if self.bias_ih is None else self.bias_ih[f]
+        a_f = _plus(normalised(edges.parent.inputs[:, f], gain), bias) + self._recurrent(child.hidden, 1, 2)
+        return *child, torch.sigmoid(_plus(a_f, self.peephole_f, child.cell)) * child.cell
 
-    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:  # noqa: D102
+    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
         if self.arity == "sum":
-            hidden, cell, kept = (children.sum(part) for part in messages)
-            return hidden, cell.unsqueeze(1), kept
+            hidden, cell, *kept = (children.sum(part) for part in messages)
+            return hidden, cell.unsqueeze(1), *kept
         hidden, cell = (children.stack(part) for part in messages)  # (N, K, H)
         return hidden.flatten(1), cell
 
     def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> LSTMState:
-        """The equations. For child-sum ``message`` holds the sum of what the forget gates left, as they are done."""
-        hidden, cell, *kept = message  # (N, K H), (N, K, H)
-        inputs = normalised(nodes.inputs, self.gain_ih)
-        inputs = inputs if self.bias_ih is None else inputs + self.bias_ih
-        x_i, *x_f, x_g, x_o = inputs.chunk(3 + self.forget, dim=1)
-        forgets = self.slots if self.forget else 0
-        if kept and self.forget:  # h_f is done, child by child
-            h_f = hidden[:, :0]
-            h_i, h_g, h_o = (self._recurrent(hidden, block, block + 1) for block in (0, 2, 3))
-        else:
-            H = self.hidden_size
-            h_i, h_f, h_g, h_o = self._recurrent(hidden, 0, 3 + forgets).split([H, forgets * H, H, H], dim=1)
-        if self.peephole_i is not None:
-            x_i = x_i + (self.peephole_i * cell).sum(1)
-        i = torch.sigmoid(x_i + h_i)
-        if kept and not self.coupled:
-            remembered = kept[0]
-        elif self.forget:
-            before = x_f[0].unsqueeze(1) + h_f.unflatten(1, (-1, self.hidden_size))  # (N, K, H)
-            before = before if self.peephole_f is None else before + self.peephole_f * cell
-            remembered = (torch.sigmoid(before) * cell).sum(1)
-        else:
-            remembered = (1 - i if self.coupled else 1) * cell.sum(1)
-        c = i * torch.tanh(x_g + h_g) + remembered
-        o = torch.sigmoid(x_o + h_o if self.peephole_o is None else x_o + h_o + self.peephole_o * c)
-        seen = c if self.gain_c is None else F.layer_norm(c, (self.hidden_size,), self.gain_c, self.bias_c)
-        h = o * torch.tanh(seen)
+        """The equations above; for child-sum, Σ_k f_k ⊙ c_k is the third part of the message."""
+        hidden, cell, *kept = message  # (N, K H), (N, K, H), (N, H)
+        a_i, a_f, a_g, a_o = self._activations(nodes.inputs, hidden, cell)
+        i = torch.sigmoid(a_i)
+        c = i * torch.tanh(a_g) + (kept[0] if kept else self._kept(i, a_f, cell))
+        o = torch.sigmoid(_plus(a_o, self.peephole_o, c))
+        h = o * torch.tanh(self._normalised_cell(c))
         return LSTMState(h if self.weight_hr is None else linear(h, self.weight_hr), c)
+
+    def _activations(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What goes into σ and tanh, for i, g and o (N, H), and for the forget gates (N, K, H), of which 0 if none."""
+        H = self.hidden_size
+        x_i, *x_f, x_g, x_o = _plus(normalised(inputs, self.gain_ih), self.bias_ih).chunk(3 + self.forget, dim=1)
+        if self.forget and self.arity == "sum":  # the forget gates are in the messages
+            h_i, (h_g, h_o) = self._recurrent(hidden, 0, 1), self._recurrent(hidden, 2, 4).chunk(2, dim=1)
+            h_f = hidden[:, :0]
+        else:
+            forgets = self.slots if self.forget else 0
+            h_i, h_f, h_g, h_o = self._recurrent(hidden, 0, 3 + forgets).split([H, forgets * H, H, H], dim=1)
+        a_i = x_i + h_i if self.peephole_i is None else x_i + h_i + (self.peephole_i * cell).sum(1)
+        a_f = h_f.unflatten(1, (-1, H))
+        if h_f.shape[1]:
+            a_f = _plus(x_f[0].unsqueeze(1) + a_f, self.peephole_f, cell)
+        return a_i, a_f, x_g + h_g, x_o + h_o
+
+    def _kept(self, i: Tensor, a_f: Tensor, cell: Tensor) -> Tensor:
+        """Σ_k f_k ⊙ c_k, with f_k = σ(a_f), 1 - i if coupled, or 1 without forget gates."""
+        if self.forget:
+            return (torch.sigmoid(a_f) * cell).sum(1)
+        return (1 - i if self.coupled else 1) * cell.sum(1)
+
+    def _normalised_cell(self, c: Tensor) -> Tensor:
+        return c if self.gain_c is None else F.layer_norm(c, (self.hidden_size,), self.gain_c, self.bias_c)
 
     def _recurrent(self, hidden: Tensor, begin: int, end: int) -> Tensor:
         """(N, K H) to U H_ + b_hh of the gates ``begin`` to ``end``."""
@@ -158,3 +160,10 @@ class LSTMCell(Cell):
         product = linear(hidden, self.weight_hh[rows])
         product = normalised(product, None if self.gain_hh is None else self.gain_hh[begin:end])
         return product if self.bias_hh is None else product + self.bias_hh[rows]
+
+
+def _plus(x: Tensor, weight: Tensor | None, factor: Tensor | None = None) -> Tensor:
+    """``x + weight``, or ``x + weight * factor``; x if there is no such weight."""
+    if weight is None:
+        return x
+    return x + (weight if factor is None else weight * factor)

@@ -18,7 +18,7 @@ class MatrixVectorState(NamedTuple):
     """(N, H, H) what it does to its neighbour."""
 
 
-class MatrixVectorCell(Cell):
+class MatrixVectorCell(Cell, name="matrix-vector"):
     """MV-RNN: every node has a vector, and a matrix that modifies its sibling's vector.
 
         h = tanh(W [B a; A b] + b_h)        M = W_M [A; B]
@@ -49,10 +49,10 @@ class MatrixVectorCell(Cell):
             half = torch.cat([torch.eye(H), torch.eye(H)], dim=1) / 2
             weight.data.copy_(half + torch.empty(H, 2 * H).uniform_(-0.001, 0.001))
 
-    def inputs(self, x: Tensor) -> Tensor:  # noqa: D102
+    def inputs(self, x: Tensor) -> Tensor:
         return x
 
-    def state_shapes(self) -> list[tuple[int, ...]]:  # noqa: D102
+    def state_shapes(self) -> list[tuple[int, ...]]:
         return [(self.hidden_size,), (self.hidden_size, self.hidden_size)]
 
     def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> MatrixVectorState:
@@ -66,11 +66,11 @@ class MatrixVectorCell(Cell):
         """The vector, and the matrix as its difference from the identity, which is 0 for a missing child."""
         return child.hidden, child.matrix - torch.eye(self.hidden_size).to(child.matrix)
 
-    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:  # noqa: D102
+    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
         vector, matrix = (children.stack(part) for part in messages)
         return vector, matrix + torch.eye(self.hidden_size).to(matrix)
 
-    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> MatrixVectorState:  # noqa: D102
+    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> MatrixVectorState:
         vector, matrix = message  # (N, 2, H), (N, 2, H, H)
         modified = torch.matmul(matrix.flip(1), vector.unsqueeze(3)).squeeze(3)  # B a, A b
         hidden = torch.tanh(linear(modified.flatten(1), self.weight, self.bias))

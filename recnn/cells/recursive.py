@@ -12,7 +12,7 @@ from recnn.cells.base import Arity, Cell, Children, Edges, HiddenState, Nodes, n
 _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-class RecursiveCell(Cell):
+class RecursiveCell(Cell, name="recursive"):
     """A parent's vector is a nonlinear layer over the vectors of its children.
 
         h = f(W x + b_ih + U [h_1; ...; h_K] + b_hh)       by position
@@ -66,21 +66,21 @@ class RecursiveCell(Cell):
         self.gain_ih = nn.Parameter(torch.ones(1, H)) if layer_norm else None
         self.gain_hh = nn.Parameter(torch.ones(1, H)) if layer_norm else None
 
-    def inputs(self, x: Tensor) -> Tensor:  # noqa: D102
+    def inputs(self, x: Tensor) -> Tensor:
         return x if self.weight_ih is None else linear(x, self.weight_ih)
 
-    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:  # noqa: D102
+    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:
         if self.weight_leaf is None:
             return (child.hidden,)
         leaf = edges.leaf.unsqueeze(1)
         return child.hidden.masked_fill(leaf, 0), child.hidden.masked_fill(~leaf, 0)
 
-    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:  # noqa: D102
+    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
         if self.arity == "sum":
             return tuple(children.sum(part) for part in messages)
         return tuple(children.stack(part).flatten(1) for part in messages)
 
-    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:  # noqa: D102
+    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:
         product = linear(message[0], self.weight_hh)
         total = normalised(nodes.inputs, self.gain_ih) + normalised(product, self.gain_hh)
         if self.bias_hh is not None:
@@ -91,7 +91,7 @@ class RecursiveCell(Cell):
             total = total + linear(message[1], self.weight_leaf)
         return HiddenState(self.f(total))
 
-    def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:  # noqa: D102
+    def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:
         return self.apply_node(nodes, message) if self.leaf_rule == "cell" else HiddenState(nodes.inputs)
 
     def f(self, x: Tensor) -> Tensor:

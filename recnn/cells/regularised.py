@@ -133,11 +133,11 @@ class ZoneoutCell(_Around):
         own = len(self.probabilities)
         return *self.cell.reduce(messages[:-own], children), *(children.sum(part) for part in messages[-own:])
 
-    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:  # noqa: D102
+    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:
         own = len(self.probabilities)
         return self._zoned(self.cell.apply_node(nodes, message[:-own]), message[-own:])
 
-    def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:  # noqa: D102
+    def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:
         own = len(self.probabilities)
         return self._zoned(self.cell.leaf(nodes, message[:-own]), message[-own:])
 

@@ -7,7 +7,7 @@ from torch.nn.functional import linear
 from recnn.cells.base import Arity, Cell, Children, Edges, HiddenState, Nodes, uniform
 
 
-class TensorCell(Cell):
+class TensorCell(Cell, name="tensor"):
     """RNTN: the children act on one another through a tensor.
 
         h = tanh(W x + s^T V^[1:H] s + U s + b),    s = [h_1; ...; h_K]
@@ -41,21 +41,21 @@ class TensorCell(Cell):
         uniform(self, hidden_size)
         nn.init.uniform_(self.tensor, -1 / columns, 1 / columns)  # a sum of squares as many terms
 
-    def inputs(self, x: Tensor) -> Tensor:  # noqa: D102
+    def inputs(self, x: Tensor) -> Tensor:
         return x if self.weight_ih is None else linear(x, self.weight_ih)
 
-    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:  # noqa: D102
+    def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:
         return (child.hidden,)
 
-    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:  # noqa: D102
+    def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
         (hidden,) = messages
         return (children.sum(hidden) if self.arity == "sum" else children.stack(hidden).flatten(1),)
 
-    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:  # noqa: D102
+    def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:
         (s,) = message  # (N, K H)
         by_tensor = linear(s, self.tensor.flatten(0, 1)).view(len(s), self.hidden_size, -1)  # (N, H, K H)
         quadratic = torch.bmm(by_tensor, s.unsqueeze(2)).squeeze(2)
         return HiddenState(torch.tanh(nodes.inputs + quadratic + linear(s, self.weight_hh, self.bias)))
 
-    def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:  # noqa: D102
+    def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> HiddenState:
         return HiddenState(nodes.inputs) if self.leaf_rule == "input" else self.apply_node(nodes, message)

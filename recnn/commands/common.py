@@ -1,41 +1,53 @@
 """What commands share: where they print, how they fail, and how they read what a user names."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from nltk import Tree
 from rich.console import Console
 
+import parsers
+import recnn
+from corpora.text import replacing
 from parsers.errors import EmptySentenceError, InputError
-from parsers.tokens import tokenize
-from parsers.trees import binarised, constituents
-from recnn.cells.base import Arity
-from recnn.models.folder import Model
 
-M = TypeVar("M", bound=Model)
+if TYPE_CHECKING:
+    from nltk import Tree
+
+    from recnn.cells.base import Arity
+    from recnn.models.folder import Model
+
+M = TypeVar("M", bound="Model")
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
+wide = Console(markup=False, highlight=False, soft_wrap=True, width=1 << 20)
+"""For pictures whose lines must not be cut at the width of the terminal."""
 
 Sentences = Annotated[
     list[str] | None,
     typer.Argument(metavar="SENTENCE...", help="Sentences; - reads them from standard input, one a line."),
 ]
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model or of a training run.")]
+Trees = Annotated[Path | None, typer.Option(help="File of bracketed trees instead of sentences.")]
+
+Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the tree to this file; takes one tree.")]
 
 
 class Failures:
-    """Counts bad inputs that do not stop the run, and ends it with exit status 1 if there were any."""
+    """Counts inputs that fail without ending the command, and ends it with exit status 1 if there were any."""
 
     count = 0
 
     def add(self, error: Exception) -> None:
-        """Say what was wrong, and go on."""
+        """Print the error and go on."""
         self.count += 1
         fail(str(error))
 
-    def __enter__(self) -> "Failures":
+    def __enter__(self) -> Failures:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -44,12 +56,31 @@ class Failures:
 
 
 def fail(message: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     print(f"recnn: {message}", file=sys.stderr)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun in the singular or plural."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def shown_values(values: dict[str, float]) -> str:
+    """Metrics by name; accuracies in percent."""
+    return ", ".join(
+        f"{name} {100 * value:.2f} percent" if name in ("accuracy", "sequences") else f"{name} {value:.2f}"
+        for name, value in values.items()
+    )
+
+
+def either(sentences: Sequence[str] | None, trees: Path | None) -> None:
+    """Refuse both or neither of sentences and ``--trees``."""
+    if (trees is None) == (not sentences):
+        raise typer.BadParameter("give either sentences or --trees FILE", param_hint="SENTENCE...")
+
+
 def read_sentences(arguments: Sequence[str] | None) -> Iterator[tuple[str, str]]:
-    """Each sentence with its place, if it is a line of standard input."""
+    """Yield each sentence with its place, which is empty unless it is a line of standard input."""
     if not arguments:
         raise typer.BadParameter("no sentence given; - reads them from standard input", param_hint="SENTENCE...")
     for argument in arguments:
@@ -65,23 +96,23 @@ def read_sentences(arguments: Sequence[str] | None) -> Iterator[tuple[str, str]]
                 yield f"standard input, line {number}: ", text
 
 
-_SICK = {"train": "SICK_train.txt", "dev": "SICK_trial.txt", "test": "SICK_test_annotated.txt"}
-
-
 def words_in(sentence: str) -> list[str]:
     """The words of a sentence.
 
     Raises:
         EmptySentenceError: there are none.
     """
-    words = tokenize(sentence)
+    words = parsers.tokenize(sentence)
     if not words:
         raise EmptySentenceError(f"{sentence!r} has no words")
     return words
 
 
+_SICK = {"train": "SICK_train.txt", "dev": "SICK_trial.txt", "test": "SICK_test_annotated.txt"}
+
+
 def part_of(folder: str | Path, part: str) -> Path:
-    """The file of a part of a corpus, "train", "dev" or "test", under one of the names that it goes by.
+    """The file of a part of a corpus, "train", "dev" or "test", under one of its usual names.
 
     Raises:
         InputError: there is none.
@@ -93,22 +124,44 @@ def part_of(folder: str | Path, part: str) -> Path:
     raise InputError(f"{folder}: no {names[0]} there, nor {' nor '.join(names[1:])}")
 
 
-def fitting(tree: Tree, arity: Arity) -> Tree:
-    """``tree``, binarised if it has wider nodes than a network of this arity takes.
+def folder_of(data: str | None) -> str:
+    """The folder of ``--data``, for a task without bundled data."""
+    if data is None:
+        raise typer.BadParameter("this task has no bundled data: name a folder", param_hint="--data")
+    return data
 
-    The nodes that this adds have no label, so no target either.
+
+def fitting(tree: Tree, arity: Arity) -> Tree:
+    """``tree``, binarised if it has nodes with more children than ``arity``.
+
+    The nodes that this adds have no label, and so no target.
 
     Raises:
         InputError: the network takes chains alone.
     """
-    widest = max(len(c.node) if isinstance(c.node, Tree) else 0 for c in constituents(tree))
-    if arity == "sum" or widest <= arity:
+    children = (0 if isinstance(c.node, str) else len(c.node) for c in parsers.constituents(tree))
+    most = max(children)
+    if arity == "sum" or most <= arity:
         return tree
     if arity < 2:
-        raise InputError(f"the model takes chains, and a node of the tree has {widest} children: take --arity 2")
-    return binarised(tree)
+        raise InputError(f"the model takes chains, and a node of the tree has {most} children: take --arity 2")
+    return parsers.binarised(tree)
+
+
+def draw_one(trees: Iterator[Tree], svg: Path) -> None:
+    """Draw a tree to an SVG file.
+
+    Raises:
+        InputError: there are several.
+    """
+    several = list(trees)
+    if len(several) > 1:
+        raise InputError(f"{svg}: one picture shows one tree, and there are {len(several)}")
+    for tree in several:
+        with replacing(svg) as part:
+            part.write_text(recnn.tree_to_svg(tree), "utf-8")
 
 
 def read_model(folder: Path, kind: type[M]) -> M:
-    """The model in a folder, or the best one of a run's."""
+    """Load the model in a folder, or the best one of a training run."""
     return kind.load(folder / "best" if (folder / "run.json").is_file() and (folder / "best").is_dir() else folder)

@@ -1,4 +1,4 @@
-"""`recnn data`: published corpora, fetched from their publishers when asked for."""
+"""`recnn data`: list or download published corpora."""
 
 import sys
 from pathlib import Path
@@ -13,13 +13,16 @@ from recnn.commands.common import out
 
 
 def data(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help=f"One of {', '.join(DOWNLOADS)}.")] = None,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to put it in, made if need be.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help=f"Corpus: {', '.join(DOWNLOADS)}.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder to download to; created if it does not exist.")
+    ] = None,
 ) -> None:
-    """Fetch a published corpus from its publisher, checked by its sha256; without a name, list them.
+    """List or download published corpora.
 
-    No other command ever does. A transfer that broke off goes on at the next call. Where the publisher cannot be
-    reached, put the file into the folder by hand: then it is checked and unpacked from there.
+    A corpus comes from its publisher and is checked by its sha256; no other command downloads anything. An interrupted
+    download continues at the next call. If the publisher cannot be reached, put the file into the folder by hand: it is
+    then checked and unpacked.
     """
     if name is None:
         if to is not None:

@@ -1,65 +1,67 @@
-"""`recnn evaluate`: how good a model is on data with the answers."""
+"""`recnn evaluate`: how good a model is on labelled data."""
+
+from __future__ import annotations
 
 import json
-import math
-import warnings
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from nltk import Tree
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from corpora.labelled_trees import read_labelled_trees
-from corpora.pairs import read_sick
-from corpora.sentiment import SENTIMENT_SIZES, bundled_sentiment
+import corpora
+import parsers
+import recnn
 from parsers.errors import InputError
-from parsers.trees import words_of
-from recnn.commands.common import fitting, out, part_of, read_model
-from recnn.commands.translate import evaluate_translator
-from recnn.models.classifier import TreeClassifier
-from recnn.models.folder import Model, ModelError
-from recnn.models.pairs import PairModel
-from recnn.models.translator import Translator
-from recnn.scores import MEANINGS, Scores, wilson
-from recnn.scores import evaluate as scores_of
-from recnn.training.record import settings_of_data
+from recnn.commands.common import ModelFolder, fitting, out, part_of, read_model
+from recnn.commands.pairs import evaluate_pairs
+from recnn.commands.translation import evaluate_translator
+from recnn.errors import ModelError
+
+if TYPE_CHECKING:
+    from nltk import Tree
 
 _PLACES = {"all": "all nodes", "roots": "roots"}
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a model, or of a run.")],
+    model: ModelFolder,
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A file like those it was trained on; or train, dev or test of its run."),
+        typer.Argument(metavar="DATA", help="File like those of the training data; or train, dev or test of a run."),
     ],
-    by_length: Annotated[bool, typer.Option("--by-length", help="Also the roots by the number of words.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    by_length: Annotated[
+        bool, typer.Option("--by-length", help="Also print the accuracy at the roots by number of words.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print a model's accuracy on labelled trees, at all nodes and at the roots, with 95 percent confidence.
+    """Evaluate a model on labelled data.
 
-    Binary accuracy leaves neutral targets out. Of its three meanings the first is the paper's (Socher et al. 2013).
-    A model of pairs is measured by correlations and the squared error, or by its accuracy; a translator, on pairs as it
-    learnt from or on train, dev or test of what its run had, by BLEU and chrF as sacrebleu reckons them.
+    A model of trees: its accuracy at all nodes and at the roots, with 95 percent confidence intervals. Binary accuracy
+    leaves neutral targets out; of its three meanings the first is that of Socher et al. 2013. A model of pairs:
+    Pearson's and Spearman's correlation and the squared error, or the accuracy. A translator: BLEU and chrF, by
+    sacrebleu.
     """
-    found = read_model(model, Model)
-    if by_length and not isinstance(found, TreeClassifier):
+    found = read_model(model, recnn.Model)
+    if by_length and found.kind != "trees":
         raise typer.BadParameter("it is for models of labelled trees", param_hint="--by-length")
-    if isinstance(found, PairModel):
-        _print_pairs(found, data, as_json)
-        return
-    if isinstance(found, Translator):
+    if isinstance(found, recnn.PairModel):
+        evaluate_pairs(found, data, as_json)
+    elif isinstance(found, recnn.Translator):
         evaluate_translator(found, model, data, as_json)
-        return
-    if not isinstance(found, TreeClassifier):
+    elif isinstance(found, recnn.TreeClassifier):
+        _evaluate_trees(found, model, data, by_length, as_json)
+    else:
         raise ModelError(f"{model}: a model of kind {found.kind!r} is not evaluated on labelled trees")
+
+
+def _evaluate_trees(found: recnn.TreeClassifier, model: Path, data: str, by_length: bool, as_json: bool) -> None:
     trees = _labelled_trees(found, model, data)
     try:
-        scores = scores_of(found, found.dataset(trees))
+        scores = recnn.evaluate(found, found.dataset(trees))
     except InputError as error:
         raise InputError(f"{data}: {error}") from None
     lengths = _by_length(found, trees) if by_length else {}
@@ -78,56 +80,37 @@ def evaluate(
         out.print(table)
 
 
-def _labelled_trees(model: TreeClassifier, folder: Path, data: str) -> list[Tree]:
+def _labelled_trees(model: recnn.TreeClassifier, folder: Path, data: str) -> list[Tree]:
     """The trees of a file, or of a part of what the run had: of its folder of data, or of the bundled treebank."""
+    from recnn.training.record import settings_of_data
+
     form, config = model.config.form, model.config
-    if data in SENTIMENT_SIZES and not Path(data).exists():
+    if data in corpora.SENTIMENT_SIZES and not Path(data).exists():
         own = settings_of_data(folder) or {}
         if isinstance(where := own.get("data"), str):
             data = str(part_of(where, data))
         elif form == "sst":
-            return list(bundled_sentiment(data))
-    return [fitting(tree, config.widest) for tree in read_labelled_trees(data, form, config.shape)]
+            return list(corpora.bundled_sentiment(data))
+    return [fitting(tree, config.max_children) for tree in corpora.read_labelled_trees(data, form, config.shape)]
 
 
-def _by_length(model: TreeClassifier, trees: list[Tree]) -> dict[str, Scores]:
+def _by_length(model: recnn.TreeClassifier, trees: list[Tree]) -> dict[str, recnn.Scores]:
     """The scores at the roots of trees of 1 to 10, 11 to 20, 21 to 50 words, and so on."""
     ends = [10, 20, 50, 100, 200, 500, 1000]
     parts: dict[int, list[Tree]] = defaultdict(list)
     for tree in trees:
-        length = len(words_of(tree))
+        length = len(parsers.words_of(tree))
         parts[next((place for place, end in enumerate(ends) if length <= end), len(ends))].append(tree)
     found = {}
     for place in sorted(parts):
         name = f"{[0, *ends][place] + 1}..{ends[place]}" if place < len(ends) else f"over {ends[-1]}"
-        found[name] = scores_of(model, model.dataset(parts[place], "roots"))["roots"]
+        found[name] = recnn.evaluate(model, model.dataset(parts[place], "roots"))["roots"]
     return found
 
 
-def _print_pairs(model: PairModel, data: str, as_json: bool) -> None:
-    from recnn.data import TreeBatches
-    from recnn.objectives.pairs import pair_dataset, pair_measures
+def _table(scores: dict[str, recnn.Scores]) -> Table:
+    from recnn.training.scores import MEANINGS
 
-    pairs = pair_dataset(list(read_sick(data)), model.config, model.vocabulary)
-    measures = pair_measures(model.config)
-    for indices in TreeBatches(pairs.sizes, nodes=4096, shuffle=False):
-        batch = pairs[indices]
-        for measure in measures.values():
-            measure.metric.update(model.answers(batch.forest), batch.target)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*variance of predictions")
-        values = {name: float(measure.metric.compute()) for name, measure in measures.items()}
-    if as_json:
-        known = {name: None if math.isnan(value) else value for name, value in values.items()}
-        print(json.dumps({**known, "count": len(pairs)}))
-        return
-    table = Table(f"{len(pairs):,} pairs", "", box=box.SIMPLE, pad_edge=False)
-    for name, value in values.items():
-        table.add_row(name.replace("_", " "), f"{value:.4f}")
-    out.print(table)
-
-
-def _table(scores: dict[str, Scores]) -> Table:
     table = Table("accuracy, percent", box=box.SIMPLE, pad_edge=False)
     for name in _PLACES.values():
         table.add_column(name, no_wrap=True)
@@ -142,11 +125,13 @@ def _table(scores: dict[str, Scores]) -> Table:
 def _share(right: int, count: int) -> str:
     if not count:
         return "no targets"
+    from recnn.training.scores import wilson
+
     low, high = wilson(right, count)
     return f"{100 * right / count:.1f} ({100 * low:.1f}..{100 * high:.1f}) of {count:,}"
 
 
-def _confusion(scores: Scores, labels: list[str], place: str) -> Table:
+def _confusion(scores: recnn.Scores, labels: list[str], place: str) -> Table:
     table = Table(f"{place}: is, was given", box=box.SIMPLE, pad_edge=False)
     rows = [[f"{count:,}" for count in row] for row in scores.confusion.tolist()]
     for label, column in zip(labels, zip(*rows, strict=True), strict=True):

@@ -1,60 +1,29 @@
 """The recursive autoencoder: a vector for each phrase, from which those of its parts are reconstructed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from nltk import Tree
-from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.vocabulary import Vocabulary
 from parsers.errors import TreeError
 from parsers.trees import words_of
-from recnn._dgl import DGLGraph
 from recnn.cells.base import Nodes
 from recnn.cells.recursive import RecursiveCell
-from recnn.config import STRICT, Size
-from recnn.graph import batch, graph_to_tree, tree_to_graph
-from recnn.heads import Head
+from recnn.engines.propagate import propagate
+from recnn.graphs.convert import batch, graph_to_tree, tree_to_graph
+from recnn.layers.heads import Head
+from recnn.models.config import AutoencoderConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
-from recnn.propagate import propagate
 
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class AutoencoderOptions:
-    """What can be chosen of a `TreeAutoencoder`; its labels come from the data."""
-
-    hidden_size: Annotated[Size, Field(description="H, the length of the vectors of words and phrases.")] = 50
-    arity: Annotated[int, Field(ge=2, le=64, description="K, the most children of a node.")] = 2
-    normalise: Annotated[bool, Field(description="Whether the vectors of phrases have length 1.")] = True
-    trees: Annotated[
-        Literal["given", "greedy"], Field(description="Those of the data, or those that the model puts together.")
-    ] = "given"
-    learn_words: Annotated[
-        bool, Field(description="Whether word vectors are learnt; without labels they draw together.")
-    ] = False
-    alpha: Annotated[
-        float, Field(ge=0, le=1, description="Share of the reconstruction in the loss; the rest is that of the labels.")
-    ] = 1.0
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class AutoencoderConfig(AutoencoderOptions):
-    """What a `TreeAutoencoder` is made of, beside its vocabulary."""
-
-    labels: Annotated[tuple[str, ...], Field(description="Of the classes; none if alpha is 1.")]
-
-    @model_validator(mode="after")
-    def _fits(self) -> "AutoencoderConfig":
-        wanted = self.alpha < 1
-        if len(set(self.labels)) < len(self.labels) or len(self.labels) == 1 or bool(self.labels) != wanted:
-            expected = "at least two different labels" if wanted else "no labels"
-            raise ValueError(f"alpha={self.alpha} takes {expected}, got {str(self.labels)[:80]}")
-        return self
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
 
 
 class Reconstruction(NamedTuple):

@@ -6,6 +6,7 @@ import shutil
 from abc import ABC
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,26 +14,29 @@ import torch
 from torch import nn
 
 from corpora.vocabulary import Vocabulary
-from parsers.errors import InputError
-from recnn.config import as_json, settings_of
+from recnn.errors import ModelError, missing_extra
+from recnn.settings import as_json, settings_of
 
 _FORMAT = 1
-
-
-class ModelError(InputError):
-    """A folder that is no model; the message names the folder, or the file in it."""
+_FORMER_KINDS = {
+    "classifier": "trees",
+    "sequence": "sequences",
+    "language-model": "language_model",
+    "translator": "translation",
+}
+"""Names of version 0.1, whose folders are read for ever."""
 
 
 class Model(nn.Module, ABC):
-    """A network that knows what it was made of: ``type(model)(model.config, *model.vocabularies)``.
+    """A network that can be rebuilt from its settings: ``type(model)(model.config, *model.vocabularies)``.
 
-    A subclass says what it is called in ``model.json``: ``class TreeClassifier(Model, kind="classifier")``.
+    A subclass gives its name in ``model.json``: ``class TreeClassifier(Model, kind="trees")``.
     """
 
     kind: ClassVar[str]
     kinds: ClassVar[dict[str, type["Model"]]] = {}
     Config: ClassVar[type[Any]]
-    """The class of its configuration, see `recnn.config`."""
+    """Class of the configuration, see `recnn.models.config`."""
     vocabulary_names: ClassVar[tuple[str, ...]] = ("vocabulary",)
 
     config: Any
@@ -45,7 +49,7 @@ class Model(nn.Module, ABC):
 
     @property
     def vocabularies(self) -> list[Vocabulary]:
-        """Those that it was made with."""
+        """The vocabularies that the model was made with."""
         return [getattr(self, name) for name in self.vocabulary_names]
 
     def save(self, folder: str | Path) -> None:
@@ -127,12 +131,23 @@ def _check_files(folder: Path, *names: str) -> None:
 def _configuration(path: Path) -> tuple[type[Model], Any]:
     with _blamed_on(path):
         found = json.loads(path.read_text("utf-8"))
-        if not isinstance(found, dict) or found.get("recnn") not in list(Model.kinds):
-            raise ValueError(f'expected an object with "recnn": one of {", ".join(Model.kinds)}')
+        kinds = _kinds()
+        if not isinstance(found, dict) or not isinstance(found.get("recnn"), str):
+            raise ValueError(f'expected an object with "recnn": one of {", ".join(kinds)}')
         if found.get("format") != _FORMAT:
             raise ValueError(f"the format is {found.get('format')!r}, this version reads {_FORMAT}")
-        kind = Model.kinds[found["recnn"]]
-        return kind, settings_of(kind.Config, found.get("config"))
+        name = str(_FORMER_KINDS.get(found["recnn"], found["recnn"]))
+        if name not in kinds:
+            raise ValueError(f'"recnn" is {name[:40]!r}, expected one of {", ".join(kinds)}')
+        return kinds[name], settings_of(kinds[name].Config, found.get("config"))
+
+
+def _kinds() -> dict[str, type[Model]]:
+    """The models of this package, and those that the program has defined, by the name in ``model.json``."""
+    face = import_module("recnn.models")
+    for name in face.__all__:
+        getattr(face, name)
+    return Model.kinds
 
 
 def _state(path: Path, model: Model) -> dict[str, torch.Tensor]:
@@ -160,15 +175,7 @@ def _blamed_on(path: Path) -> Iterator[None]:
 
 
 def _safetensors(module: str) -> Any:
-    from importlib import import_module
-
     try:
         return import_module(f"safetensors.{module}" if module else "safetensors")
     except ModuleNotFoundError as error:
         raise missing_extra(error) from None
-
-
-def missing_extra(error: ModuleNotFoundError) -> InputError:
-    """What to say of a package that only training, and models, need."""
-    package = (error.name or "a package").partition(".")[0]
-    return InputError(f"this needs {package}, which is not installed: pip install 'recnn[train]'")

@@ -2,45 +2,21 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from corpora.plain_text import LINE_END
 from corpora.vocabulary import Vocabulary
-from recnn.config import STRICT, Probability, Size
-from recnn.models.config import NetworkConfig
+from recnn.layers.recurrent import Recurrent
+from recnn.models.config import LanguageModelConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
-from recnn.recurrent import Recurrent
-from recnn.search import Candidate, beam_search, sample
+from recnn.models.search import Candidate, beam_search, sample
 
-Unit = Literal["characters", "words"]
 _SEGMENT = 256  # steps: so many scores of V words are in memory at once
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class LanguageModelConfig(NetworkConfig):
-    """What a `LanguageModel` is made of, beside its vocabulary."""
-
-    unit: Annotated[Unit, Field(description="What a text is a sequence of; words are what stands between spaces.")] = (
-        "characters"
-    )
-    input_size: Annotated[Size, Field(description="D, the length of the vectors of characters or words.")] = 128
-    tied: Annotated[bool, Field(description="The vectors are the weights of the output as well.")] = True
-    input_dropout: Annotated[Probability, Field(description="Of the vectors.")] = 0.0
-    hidden_size: Annotated[Size, Field(description="H, the length of the state vectors.")] = 256
-    dropout: Annotated[Probability, Field(description="Of the states that the output reads.")] = 0.2
-
-    @model_validator(mode="after")
-    def _fits(self) -> "LanguageModelConfig":
-        with torch.device("meta"):
-            self.make_cell(self.input_size)
-        return self
 
 
 class Generated(NamedTuple):
@@ -52,7 +28,7 @@ class Generated(NamedTuple):
     """Of what was added, under the model."""
 
 
-class LanguageModel(Model, kind="language-model"):
+class LanguageModel(Model, kind="language_model"):
     """P(t_1 ... t_n) = Π P(t_i | t_1 ... t_i-1), by a recurrent network that reads the text so far.
 
         h_i = network(x_i, h_i-1), where x_i is the vector of t_i-1
@@ -144,7 +120,7 @@ class LanguageModel(Model, kind="language-model"):
 
     @torch.no_grad()
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """A step of `recnn.search`: the unknown is never said, for it has no text."""
+        """A step of `recnn.models.search`: the unknown is never said, for it has no text."""
         scores, state = self(tokens.unsqueeze(0), state)
         log_probabilities = scores.squeeze(0).log_softmax(1)
         log_probabilities[:, 0] = -torch.inf
@@ -164,7 +140,7 @@ class LanguageModel(Model, kind="language-model"):
         top_p: float | None = None,
         generator: Generator | None = None,
     ) -> list[Generated]:
-        """Texts that go on from a prompt: drawn at random (`recnn.search.sample`), or the most probable ones.
+        """Texts that go on from a prompt: drawn at random (`recnn.models.search.sample`), or the most probable ones.
 
         Args:
             prompt: how the text begins.
@@ -172,7 +148,7 @@ class LanguageModel(Model, kind="language-model"):
             count: how many texts.
             line: whether a text ends with its line.
             beam: the width of a beam search, in place of drawing; at least ``count``.
-            temperature: see `recnn.search.restricted`; so for ``top_k`` and ``top_p``.
+            temperature: see `recnn.models.search.restricted`; so for ``top_k`` and ``top_p``.
             top_k: how many tokens to draw from.
             top_p: how much probability to draw from.
             generator: of the random numbers.

@@ -1,37 +1,21 @@
 """Two sentences: how related they are, or what one says of the other."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from corpora.pairs import ENTAILMENTS
 from corpora.vocabulary import Vocabulary
-from recnn._dgl import DGLGraph
-from recnn.config import STRICT, Size
-from recnn.heads import PairHead, RelatednessHead
-from recnn.models.config import PhraseConfig
+from recnn.layers.heads import PairHead, RelatednessHead
+from recnn.models.config import PairConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import PhraseEncoder
 
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class PairOptions(PhraseConfig):
-    """What can be chosen of a `PairModel`, whatever is asked of it."""
-
-    pair_size: Annotated[Size, Field(description="Length of the vector that compares the two states.")] = 50
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class PairConfig(PairOptions):
-    """What a `PairModel` is made of, beside its vocabulary."""
-
-    answer: Annotated[
-        Literal["relatedness", "entailment"],
-        Field(description="What is asked of a pair: how related it is, 1 to 5, or which entailment."),
-    ] = "relatedness"
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
 
 
 class PairModel(Model, kind="pairs"):

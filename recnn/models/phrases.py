@@ -1,16 +1,22 @@
 """States of phrases from words: word vectors, and a network over trees or sequences."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from corpora.vocabulary import Vocabulary
-from recnn._dgl import DGLGraph
-from recnn.encoder import Encoder
-from recnn.models.config import PhraseConfig
-from recnn.recurrent import Recurrent
-from recnn.subwords import combined
+from recnn.data.subwords import combined
+from recnn.layers.encoder import Encoder
+from recnn.layers.recurrent import Recurrent
+from recnn.models.config import PhraseNetworkConfig
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
 
 
 class WordVectors(nn.Module):
@@ -22,7 +28,7 @@ class WordVectors(nn.Module):
         dropout: of the entries of the vectors.
         word_dropout: how often a word is taken for the unknown one in training, so that this has a vector too.
         subwords: if not 0, into how many buckets pieces of words are hashed, whose vectors are added to that of the
-            word (`recnn.subwords`).
+            word (`recnn.data.subwords`).
     """
 
     def __init__(
@@ -55,13 +61,13 @@ class WordVectors(nn.Module):
 
 
 class PhraseEncoder(nn.Module):
-    """A state of each phrase of a forest, as `PhraseConfig` says.
+    """A state of each phrase of a forest, as `PhraseNetworkConfig` says.
 
     Attributes:
         output_size: H, or 2 H if two directions are side by side.
     """
 
-    def __init__(self, config: PhraseConfig, vocabulary: Vocabulary) -> None:
+    def __init__(self, config: PhraseNetworkConfig, vocabulary: Vocabulary) -> None:
         super().__init__()
         cell = config.phrase_cell()
         self.words = WordVectors(

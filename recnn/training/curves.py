@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from corpora.text import replacing
-from recnn.models.folder import missing_extra
-from recnn.objectives.base import Measure
+from recnn.errors import missing_extra
+from recnn.training.objectives.base import Measure
 
 
 def draw_curves(rows: Sequence[Mapping[str, float]], measures: Mapping[str, Measure], path: Path) -> None:

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from parsers.errors import InputError
-from recnn.data import mixed
-from recnn.gradients import clip_gradients
+from recnn.data.batches import mixed
+from recnn.gradients.probes import clip_gradients
 from recnn.models.folder import Model
-from recnn.objectives.base import Objective
-from recnn.objectives.options import TrainingOptions
+from recnn.training.objectives.base import Objective
+from recnn.training.options import Training
 
 _OPTIMIZERS: dict[str, Any] = {
     "adagrad": torch.optim.Adagrad,
@@ -24,23 +24,23 @@ _OPTIMIZERS: dict[str, Any] = {
 _AVERAGE_EVERY = 10  # steps: often enough, at a tenth of the cost
 
 
-class Training(pl.LightningModule):
+class TrainingModule(pl.LightningModule):
     """Steps on the batches of an objective, and what it measures after each epoch."""
 
-    def __init__(self, objective: Objective, options: TrainingOptions) -> None:
+    def __init__(self, objective: Objective, training: Training) -> None:
         super().__init__()
         self.objective = objective
-        self.options = options
+        self.settings = training
         self.model = objective.model
         # Rows that a batch has no word of have no gradient, and AdaGrad leaves them as they are.
-        if options.optimizer == "adagrad":
+        if training.optimizer == "adagrad":
             for words in objective.words:
                 for table in (words.embedding, words.pieces):
                     if table is not None:
                         table.sparse = objective.sparse_words
         self.averaged: AveragedModel | None = None
-        if options.average:
-            decay = options.average**_AVERAGE_EVERY
+        if training.average:
+            decay = training.average**_AVERAGE_EVERY
             self.averaged = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
         self._losses: list[Tensor] = []
 
@@ -75,7 +75,7 @@ class Training(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Make the random numbers of the epoch its own, whatever came before it."""
-        torch.manual_seed(mixed(self.options.seed, self.current_epoch))
+        torch.manual_seed(mixed(self.settings.seed, self.current_epoch))
         self._losses.clear()
         self.objective.begin(training=True)
 
@@ -102,34 +102,34 @@ class Training(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with the word vectors as a group of their own, and a schedule that goes by steps."""
-        options = self.options
+        training = self.settings
         vectors = [p for words in self.objective.words for p in words.parameters()]
-        rate = options.learning_rate if options.embedding_rate is None else options.embedding_rate
+        rate = training.learning_rate if training.embedding_rate is None else training.embedding_rate
         rest = [p for p in self.model.parameters() if not any(p is vector for vector in vectors)]
         groups = [
-            {"params": rest, "weight_decay": options.weight_decay},
+            {"params": rest, "weight_decay": training.weight_decay},
             {"params": vectors, "lr": rate, "weight_decay": 0.0},
         ]
-        optimizer = _OPTIMIZERS[options.optimizer](groups[: 1 + bool(vectors)], lr=options.learning_rate)
-        if options.schedule == "constant" and not options.warmup:
+        optimizer = _OPTIMIZERS[training.optimizer](groups[: 1 + bool(vectors)], lr=training.learning_rate)
+        if training.schedule == "constant" and not training.warmup:
             return optimizer
-        total = options.epochs * len(self.train_dataloader())
-        rule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate(options, step, total))
+        total = training.epochs * len(self.train_dataloader())
+        rule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate(training, step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Clip the norm; torch's own function has none for the sparse gradient of the word vectors."""
-        if self.options.clip is not None:
-            clip_gradients(self.model.parameters(), self.options.clip)
+        if self.settings.clip is not None:
+            clip_gradients(self.model.parameters(), self.settings.clip)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Leave graphs where they are, with the levels that are kept on them; models fetch what they read."""
         return batch
 
 
-def share_of_rate(options: TrainingOptions, step: int, total: int) -> float:
+def share_of_rate(training: Training, step: int, total: int) -> float:
     """What part of the learning rate a step of ``total`` has."""
-    if step < options.warmup:
-        return (step + 1) / options.warmup
-    done = min(1.0, (step - options.warmup) / max(1, total - options.warmup))
-    return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[options.schedule]
+    if step < training.warmup:
+        return (step + 1) / training.warmup
+    done = min(1.0, (step - training.warmup) / max(1, total - training.warmup))
+    return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[training.schedule]

@@ -4,11 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from parsers.errors import InputError
-
-
-class RunError(InputError):
-    """A folder in which a run cannot begin or go on; the message names it."""
+from recnn.errors import RunError
 
 
 def read_run(out: str | Path) -> dict[str, Any]:
@@ -25,8 +21,8 @@ def read_run(out: str | Path) -> dict[str, Any]:
         run = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: {(str(error) or 'no JSON').splitlines()[0]}") from None
-    if not isinstance(run, dict) or not isinstance(run.get("options"), dict):
-        raise RunError(f"{path}: expected the options of a run")
+    if not isinstance(run, dict) or not isinstance(run.get("training"), dict):
+        raise RunError(f"{path}: expected the settings of a training run")
     return run
 
 

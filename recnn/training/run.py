@@ -24,12 +24,13 @@ import torch
 
 from corpora.text import replacing, write_lines
 from parsers.errors import InputError
-from recnn.config import as_json
-from recnn.models.folder import missing_extra, recover
-from recnn.objectives.base import Objective
-from recnn.objectives.options import TrainingOptions
+from recnn.errors import RunError, missing_extra
+from recnn.models.folder import recover
+from recnn.settings import as_json
 from recnn.training.curves import draw_curves
-from recnn.training.record import RunError, read_run
+from recnn.training.objectives.base import Objective
+from recnn.training.options import Training
+from recnn.training.record import read_run
 
 try:
     import lightning.pytorch as pl
@@ -37,12 +38,12 @@ try:
     from lightning.pytorch.utilities.exceptions import SIGTERMException
 except ModuleNotFoundError as error:
     raise missing_extra(error) from None
-from recnn.training.module import Training
+from recnn.training.module import TrainingModule
 
 
 def train(
     make: Callable[[], Objective],
-    options: TrainingOptions,
+    training: Training,
     out: str | Path,
     resume: bool = False,
     asked: Mapping[str, Any] | None = None,
@@ -53,9 +54,9 @@ def train(
 
     Args:
         make: makes the objective, once the seed is set.
-        options: of the training.
+        training: of the training.
         out: the folder of the run.
-        resume: go on with the run that is there, with the same model, options and data; only the number of epochs may
+        resume: go on with the run that is there, with the same model, training and data; only the number of epochs may
             differ.
         asked: what else the run was asked for, as JSON: it is kept in ``run.json``.
         progress: whether to draw progress bars.
@@ -70,30 +71,30 @@ def train(
         OSError: a file cannot be read or written.
     """
     out = Path(out)
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
+    torch.set_num_threads(training.threads)
+    torch.manual_seed(training.seed)
     objective = make()
-    monitor = options.monitor or next(iter(objective.measures))
+    monitor = training.monitor or next(iter(objective.measures))
     if monitor not in objective.measures:
         raise InputError(f"monitor: {monitor!r} is none of {', '.join(objective.measures)}")
-    _check_machine(options)
+    _check_machine(training)
     run = {
         **(read_run(out) if resume else {}),
         **(asked or {}),
         "model": as_json(objective.model.config),
-        "options": as_json(options),
+        "training": as_json(training),
         "digest": objective.digest(),
     }
     _check_folder(out, run, resume)
-    keeper = _Keeper(out, objective, monitor, options.patience, report)
-    module = Training(objective, options)
+    keeper = _Keeper(out, objective, monitor, training.patience, report)
+    module = TrainingModule(objective, training)
     checkpoint = out / "resume.ckpt" if resume and (out / "resume.ckpt").exists() else None
     if checkpoint is not None:
-        _check_checkpoint(checkpoint, module, keeper, options.epochs)
+        _check_checkpoint(checkpoint, module, keeper, training.epochs)
     out.mkdir(parents=True, exist_ok=True)
     write_lines(out / "run.json", [json.dumps(run, indent=2)])
     with _quietly():
-        trainer = _trainer(out, options, keeper, progress)
+        trainer = _trainer(out, training, keeper, progress)
         try:
             trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
         except SIGTERMException:
@@ -128,13 +129,13 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _trainer(out: Path, options: TrainingOptions, keeper: pl.Callback, progress: bool) -> pl.Trainer:
+def _trainer(out: Path, training: Training, keeper: pl.Callback, progress: bool) -> pl.Trainer:
     return pl.Trainer(
-        accelerator={"cuda": "gpu"}.get(options.device, options.device),
+        accelerator={"cuda": "gpu"}.get(training.device, training.device),
         devices=1,
-        precision=options.precision,
-        max_epochs=options.epochs,
-        logger=_tensorboard(out) if options.tensorboard else False,
+        precision=training.precision,
+        max_epochs=training.epochs,
+        logger=_tensorboard(out) if training.tensorboard else False,
         callbacks=[keeper, TQDMProgressBar()] if progress else [keeper],
         default_root_dir=out,
         num_sanity_val_steps=0,
@@ -213,11 +214,11 @@ def shown_row(row: Mapping[str, float], objective: Objective) -> str:
     )
 
 
-def _check_machine(options: TrainingOptions) -> None:
-    gpu = options.device != "cpu" and torch.cuda.is_available()
-    if options.device == "cuda" and not gpu:
+def _check_machine(training: Training) -> None:
+    gpu = training.device != "cpu" and torch.cuda.is_available()
+    if training.device == "cuda" and not gpu:
         raise InputError("device: there is no CUDA device that torch can use")
-    if options.precision == "16-mixed" and not gpu:
+    if training.precision == "16-mixed" and not gpu:
         raise InputError("precision: 16-mixed takes a GPU; bf16-mixed does without")
 
 
@@ -232,14 +233,14 @@ def _check_folder(out: Path, run: Mapping[str, Any], resume: bool) -> None:
     found = read_run(out)
     for name in ("initial", "best", "last"):
         recover(out / name)
-    for part in ("model", "options", "digest"):
+    for part in ("model", "training", "digest"):
         theirs, ours = found.get(part), run[part]
         for name, value in ours.items():
             if name != "epochs" and (not isinstance(theirs, dict) or theirs.get(name) != value):
                 raise RunError(f"{out}: the run there is another: its {part} differs in {name!r}")
 
 
-def _check_checkpoint(path: Path, module: Training, keeper: _Keeper, epochs: int) -> None:
+def _check_checkpoint(path: Path, module: TrainingModule, keeper: _Keeper, epochs: int) -> None:
     """Read it once as plain tensors and values, so that what is wrong with it is said in a line."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)

@@ -15,7 +15,8 @@ import pytest
 import typer
 
 from corpora import downloads
-from corpora.downloads import DOWNLOADS, Download, DownloadError, Member, download
+from corpora.downloads import DOWNLOADS, Download, Member, download
+from corpora.errors import DownloadError
 
 CONTENT = {"trees/train.txt": os.urandom(150_000), "trees/dev.txt": b"(3 a)\n"}
 WHOLE = 150_236  # bytes of the archive that is served

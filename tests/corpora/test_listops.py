@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from nltk import Tree
 
 import recnn
-from corpora import (
-    Expression,
-    evaluate,
-    generate_listops,
-    listops_tokens,
-    listops_tree,
-    parse_listops,
-    read_listops,
-)
+from corpora import Expression, generate_listops, listops_tokens, listops_tree, parse_listops, read_listops
+from corpora.listops import value_of
 from parsers import TreeError, brackets, constituents, words_of
 from tests.strategies import deep_tree
 
@@ -89,7 +82,7 @@ def test_the_binary_tree_has_the_tokens_as_words_and_the_values_as_labels(tree):
     values = []  # of all operations, in the order of their opening brackets
     for c in constituents(tree):
         if isinstance(c.node, Tree):
-            values.append(str(evaluate(c.node)))
+            values.append(str(value_of(c.node)))
     labelled = [c.node for c in constituents(binary) if isinstance(c.node, Tree) and c.node.label()]
     assert [node.label() for node in labelled] == values
     for c in constituents(binary):
@@ -128,9 +121,9 @@ def test_a_text_that_is_no_expression(text, message):
 
 
 def test_the_papers_example():
-    assert evaluate(Tree.fromstring("(MAX 2 9 (MIN 4 7) 0)")) == 9
-    assert evaluate(Tree.fromstring("(MED 1 2)")) == 1
-    assert evaluate(Tree.fromstring("(SM 9 9 (MED 3 8 7))")) == 5
+    assert value_of(Tree.fromstring("(MAX 2 9 (MIN 4 7) 0)")) == 9
+    assert value_of(Tree.fromstring("(MED 1 2)")) == 1
+    assert value_of(Tree.fromstring("(SM 9 9 (MED 3 8 7))")) == 5
 
 
 @pytest.mark.parametrize(
@@ -144,7 +137,7 @@ def test_the_papers_example():
 )
 def test_what_is_no_expression(text, message):
     with pytest.raises(TreeError, match=re.escape(message)):
-        evaluate(Tree.fromstring(text))
+        value_of(Tree.fromstring(text))
 
 
 def test_depth_is_no_limit(write):

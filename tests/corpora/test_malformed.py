@@ -15,8 +15,8 @@ from corpora import (
     read_trees,
     read_vectors,
     text,
-    vector_words,
 )
+from corpora.vectors import vector_words
 
 
 def row(name, word, head, relation="dep"):

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from corpora import Vocabulary, read_vectors, vector_words
+from corpora import Vocabulary, read_vectors
+from corpora.vectors import vector_words
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n \ufeff"), min_size=1, max_size=5)
 rows = arrays(np.float32, (4, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))

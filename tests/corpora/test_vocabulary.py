@@ -43,9 +43,9 @@ def test_special_words_come_first():
 def test_counting_a_corpus():
     tokens = ["b", "a", "c", "a", "b", "a", "d", "<unk>", "<unk>", "<unk>"]
     assert list(Vocabulary.of(tokens)) == ["<unk>", "a", "b", "c", "d"]
-    assert list(Vocabulary.of(tokens, minimum=2)) == ["<unk>", "a", "b"]
-    assert list(Vocabulary.of(tokens, largest=3)) == ["<unk>", "a", "b", "c"]
-    assert list(Vocabulary.of(iter(tokens), minimum=3, unknown=None, specials="d")) == ["d", "a", "<unk>"]
+    assert list(Vocabulary.of(tokens, min_count=2)) == ["<unk>", "a", "b"]
+    assert list(Vocabulary.of(tokens, max_size=3)) == ["<unk>", "a", "b", "c"]
+    assert list(Vocabulary.of(iter(tokens), min_count=3, unknown=None, specials="d")) == ["d", "a", "<unk>"]
     assert list(Vocabulary.of([], specials=["<pad>"])) == ["<unk>", "<pad>"]
 
 

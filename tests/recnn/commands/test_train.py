@@ -10,9 +10,9 @@ import recnn as package
 from corpora import bundled_sentiment, generate_listops, listops_tokens, read_sick
 from parsers import brackets, shaped, tokenize
 from recnn.commands.trees import ListOpsData, listops
-from recnn.config import settings_of
-from recnn.models.config import PhraseConfig
-from recnn.objectives.options import TreeOptions, WordOptions
+from recnn.models.config import PhraseNetworkConfig
+from recnn.settings import settings_of
+from recnn.training.options import TreeTraining, WordTraining
 from recnn.training.record import read_run
 from recnn.training.run import train
 from tests.command_line import recnn, unframed
@@ -85,7 +85,7 @@ def test_a_run_goes_on_from_anywhere_with_its_own_options(treebank, tmp_path_fac
     for change, message in (
         ({"settings": []}, "run.json: "),
         ({"settings": {}}, "run.json: "),
-        ({"options": {"colour": 1}}, "run.json: colour: "),
+        ({"training": {"colour": 1}}, "run.json: colour: "),
     ):
         (run / "run.json").write_text(json.dumps({**record, **change}))
         status, out, err = recnn("train", "sentiment", "--out", run, "--resume")
@@ -218,7 +218,9 @@ def expressions(dataset, vocabulary):
 def test_generated_listops_are_the_same_for_a_seed_and_no_part_has_another_s():
     def made(seed):
         torch.manual_seed(0)
-        return listops(PhraseConfig(hidden_size=3), WordOptions(), ListOpsData(count=300), TreeOptions(seed=seed))
+        return listops.build(
+            ListOpsData(count=300), PhraseNetworkConfig(hidden_size=3), WordTraining(), TreeTraining(seed=seed)
+        )
 
     one, again, other = made(1), made(1), made(2)
     assert one.digest() == again.digest() != other.digest()
@@ -230,7 +232,7 @@ def test_generated_listops_are_the_same_for_a_seed_and_no_part_has_another_s():
 
 
 def test_listops(tmp_path):
-    trained(tmp_path, "listops", "--count", 200, "--longest", 12, "--targets", "all")
+    trained(tmp_path, "listops", "--count", 200, "--max-length", 12, "--targets", "all")
     for form in (True, False):
         lines = [f"{e.value}\t{' '.join(listops_tokens(e.tree, form))}" for e in generate_listops(60, 5)]
         write(tmp_path / "data", **{f"{'train' if form else 'dev'}__tsv": lines})
@@ -247,9 +249,9 @@ def test_listops(tmp_path):
     (tmp_path / "run").rename(tmp_path / "generated")
     trained(tmp_path, "listops", "--data", "data", "--model", "sequence")
     assert evaluated(tmp_path, "data/train.tsv")["roots"]["counts"] == {"fine": 60}
-    status, out, err = recnn("train", "listops", "--longest", 1, "--count", 20, "--out", "other", cwd=tmp_path)
+    status, out, err = recnn("train", "listops", "--max-length", 1, "--count", 20, "--out", "other", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert err.startswith("recnn: --count 20 --longest 1: after 10 expressions, ")
+    assert err.startswith("recnn: --count 20 --max-length 1: after 10 expressions, ")
 
 
 HEADER = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment"
@@ -292,7 +294,7 @@ def test_relatedness(tmp_path, options):
     status, _, err = recnn("evaluate", "run", "data/one.txt", "--by-length", cwd=tmp_path)
     assert (status, "--by-length" in err) == (2, True)
     status, _, err = recnn("predict", "run", "a dog", cwd=tmp_path)
-    assert (status, err) == (1, "recnn: run/best: this takes a model of kind 'classifier', and it is a 'pairs'\n")
+    assert (status, err) == (1, "recnn: run/best: this takes a model of kind 'trees', and it is a 'pairs'\n")
 
 
 def test_entailment(tmp_path):
@@ -339,12 +341,12 @@ def test_what_is_wrong_is_said(tmp_path, arguments, status, message):
 
 
 def test_a_run_of_the_command_line_goes_on_from_python_and_back(tmp_path):
-    trained(tmp_path, "listops", "--count", 20, "--longest", 9)
+    trained(tmp_path, "listops", "--count", 20, "--max-length", 9)
     run = read_run(tmp_path / "run")
-    parts = {"network": PhraseConfig, "words": WordOptions, "data": ListOpsData}
+    parts = {"network": PhraseNetworkConfig, "words": WordTraining, "data": ListOpsData}
     settings = {name: settings_of(kind, run["settings"][name]) for name, kind in parts.items()}
-    options = settings_of(TreeOptions, {**run["options"], "epochs": 3})
-    train(lambda: listops(**settings, options=options), options, tmp_path / "run", resume=True)
+    training = settings_of(TreeTraining, {**run["training"], "epochs": 3})
+    train(lambda: listops.build(**settings, training=training), training, tmp_path / "run", resume=True)
     assert len(metrics(tmp_path / "run")) == 3
     status, out, _ = recnn("train", "listops", "--out", "run", "--resume", "--epochs", 4, cwd=tmp_path)
     assert status == 0

@@ -19,12 +19,13 @@ import recnn
 from corpora import bundled_sentiment
 from corpora.vocabulary import Vocabulary
 from parsers import InputError
-from parsers.trees import brackets, shaped, words_of
-from recnn.commands.autoencode import AutoencoderData, autoencode, autoencoder
-from recnn.commands.train import trainer
-from recnn.models.autoencoder import AutoencoderConfig, AutoencoderOptions, TreeAutoencoder
-from recnn.objectives.autoencoder import TreeAutoencoding, labels_of
-from recnn.objectives.options import TreeOptions, WordOptions
+from parsers.shapes import shaped
+from parsers.trees import brackets, words_of
+from recnn.commands.autoencoder import autoencode, autoencoder
+from recnn.models.autoencoder import TreeAutoencoder
+from recnn.models.config import AutoencoderConfig
+from recnn.training.objectives.autoencoder import AutoencoderObjective, labels_of
+from recnn.training.options import TreeTraining
 
 torch.set_num_threads(1)
 LETTERS = Vocabulary("abcdefgh")
@@ -122,7 +123,7 @@ def test_the_errors_are_those_of_a_recursion(arity, trees, normalise):
 
 def test_the_loss_is_that_of_a_recursion():
     config = AutoencoderConfig(hidden_size=4, labels=("0", "1"), alpha=0.3)
-    objective = TreeAutoencoding(config, TreeOptions(), TREES, TREES)
+    objective = AutoencoderObjective(config, TreeTraining(), TREES, TREES)
     model = objective.model = made(objective.model.vocabulary, labels=("0", "1"), alpha=0.3)
 
     def entropies(tree):
@@ -168,7 +169,7 @@ def test_greedy_trees_are_those_of_brute_force(arity):
 
 def test_greedy_trees_of_a_forest_have_the_targets_of_their_sentences():
     config = AutoencoderConfig(hidden_size=4, labels=("0", "1"), alpha=0.5, trees="greedy")
-    objective = TreeAutoencoding(config, TreeOptions(), TREES, TREES)
+    objective = AutoencoderObjective(config, TreeTraining(), TREES, TREES)
     grown = objective.model.regrown(objective.data[[1, 0, 3, 2]])
     order = [TREES[1], TREES[0], TREES[3], TREES[2]]
     for graph, tree in zip(recnn.unbatch(grown), order, strict=True):
@@ -206,7 +207,7 @@ def trained(epochs, **options):
     """Adam over a part of the bundled treebank, with seed 0, and the mean held-out error after each epoch."""
     torch.manual_seed(0)
     parts = [list(islice(bundled_sentiment(part), count)) for part, count in (("train", 400), ("dev", 50))]
-    objective = TreeAutoencoding(AutoencoderConfig(**{"labels": (), **options}), TreeOptions(), *parts)
+    objective = AutoencoderObjective(AutoencoderConfig(**{"labels": (), **options}), TreeTraining(), *parts)
     optimizer = torch.optim.Adam(objective.model.parameters(), lr=0.01)
     errors = []
     for epoch in range(epochs):
@@ -287,14 +288,13 @@ def test_what_is_wrong_is_said():
     with pytest.raises(recnn.GraphError, match="take a cell of larger arity"):
         model(model.graph(WIDE))
     with pytest.raises(InputError, match="no trees to choose on"):
-        TreeAutoencoding(AutoencoderConfig(labels=()), TreeOptions(), TREES, [])
+        AutoencoderObjective(AutoencoderConfig(labels=()), TreeTraining(), TREES, [])
     assert labels_of(TREES) == ("0", "1")
 
 
 def recnn_command(*arguments):
     app = typer.Typer()
-    kinds = {"network": AutoencoderOptions, "words": WordOptions, "data": AutoencoderData}
-    app.command("train")(trainer("autoencoder", autoencoder, TreeOptions, **kinds))
+    app.command("train")(autoencoder)
     app.command()(autoencode)
     return CliRunner().invoke(app, list(map(str, arguments)))
 

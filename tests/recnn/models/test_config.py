@@ -6,16 +6,16 @@ from nltk import Tree
 from torch import nn
 
 import recnn
-from recnn import CELLS, Cell, ClassifierConfig, TreeClassifier, Vocabulary
-from recnn.config import as_json, settings_of
-from recnn.models.config import NetworkConfig, PhraseConfig
+from recnn import Cell, TreeClassifier, TreeConfig, Vocabulary
+from recnn.models.config import NetworkConfig, PhraseNetworkConfig
+from recnn.settings import as_json, settings_of
 
 torch.set_num_threads(1)
 TREE = Tree.fromstring("(S (NP her duck) (VP (V saw) (NP (NP a) (X b c))))")
 VOCABULARY = Vocabulary(["her", "duck", "a", "b"])
 
 
-class Mean(Cell):
+class Mean(Cell, name="mean"):
     """h = tanh(s W x + the mean of the children's states)."""
 
     def __init__(self, input_size, hidden_size, arity="sum", scale=1.0):
@@ -38,9 +38,8 @@ class Mean(Cell):
 
 
 def test_a_cell_of_ones_own_is_saved_and_loaded(tmp_path, monkeypatch):
-    monkeypatch.setitem(CELLS, "mean", Mean)
     options = {"cell": "mean", "cell_options": {"scale": 0.5}, "arity": "sum", "input_size": 3, "hidden_size": 4}
-    made = TreeClassifier(ClassifierConfig(("a", "b"), **options), VOCABULARY).eval()
+    made = TreeClassifier(TreeConfig(("a", "b"), **options), VOCABULARY).eval()
     (cell,) = made.encoder.network.cells
     assert isinstance(cell, Mean)
     assert cell.scale == 0.5
@@ -59,15 +58,27 @@ def test_a_cell_of_ones_own_is_saved_and_loaded(tmp_path, monkeypatch):
     found = recnn.load(tmp_path / "model")
     assert found.config == made.config
     torch.testing.assert_close(found.probabilities([TREE]), made.probabilities([TREE]), rtol=0, atol=0)
-    monkeypatch.delitem(CELLS, "mean")
-    with pytest.raises(recnn.ModelError, match=r"model\.json: cell: 'mean' is none of lstm, gru, ") as caught:
+    monkeypatch.delitem(Cell.registry, "mean")
+    with pytest.raises(recnn.ModelError, match=r"model\.json: cell: 'mean' is not one of gru, lstm, ") as caught:
         recnn.load(tmp_path / "model")
     assert "\n" not in str(caught.value)
 
 
-def test_a_function_may_make_a_cell(monkeypatch):
-    monkeypatch.setitem(CELLS, "wide", lambda input_size, hidden_size, arity: recnn.LSTMCell(input_size, 9, arity))
-    assert PhraseConfig(cell="wide", input_size=5, hidden_size=7).phrase_cell().hidden_size == 9
+def test_a_name_is_given_once_but_for_the_same_class_again(monkeypatch):
+    monkeypatch.setattr(Cell, "registry", dict(Cell.registry))
+    with pytest.raises(ValueError, match=r"the name 'lstm' is taken by recnn\.cells\.lstm\.LSTMCell"):
+
+        class Other(recnn.GRUCell, name="lstm"):
+            pass
+
+    def defined():
+        class Again(recnn.GRUCell, name="again"):
+            pass
+
+        return Again
+
+    defined()
+    assert defined() is recnn.cells.cell_class("again")  # as in a notebook cell that is run twice
 
 
 @pytest.mark.parametrize(
@@ -82,13 +93,13 @@ def test_a_function_may_make_a_cell(monkeypatch):
     ],
 )
 def test_the_cells_that_have_a_name(options, kind):
-    config = PhraseConfig(**{"hidden_size": 6, **options})
+    config = PhraseNetworkConfig(**{"hidden_size": 6, **options})
     cell = config.phrase_cell()
     assert type(cell) is kind
     assert cell.arity == config.arity
-    assert settings_of(PhraseConfig, as_json(config)) == config
+    assert settings_of(PhraseNetworkConfig, as_json(config)) == config
     if config.cell != "matrix-vector":
-        assert PhraseConfig(**{"hidden_size": 6, **options, "model": "sequence"}).phrase_cell().slots == 1
+        assert PhraseNetworkConfig(**{"hidden_size": 6, **options, "model": "sequence"}).phrase_cell().slots == 1
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,7 @@ def test_the_cells_that_have_a_name(options, kind):
         ({"cell": "matrix-vector", "arity": 3}, "takes an arity of 2, not 3"),
         ({"cell": "matrix-vector", "model": "sequence"}, "takes an arity of 2, not 1"),
         ({"cell": "recursive", "cell_options": {"leaf": "input"}}, "leaf='input' needs input_size == hidden_size"),
-        ({"cell": "conv"}, "cell: 'conv' is none of lstm, gru, recursive, tensor, matrix-vector"),
+        ({"cell": "conv"}, "cell: 'conv' is not one of gru, lstm, matrix-vector, "),
         ({"cell_options": {"colour": 1}}, "cell_options: the cell 'lstm' has no option 'colour'"),
         ({"cell_options": {"hidden_size": 1}}, "cell_options: the cell 'lstm' has no option 'hidden_size'"),
         ({"arity": 0}, "arity"),
@@ -115,7 +126,7 @@ def test_the_cells_that_have_a_name(options, kind):
 )
 def test_wrong_configurations(options, message):
     with pytest.raises(ValueError, match=message):
-        ClassifierConfig(**{"labels": ("a", "b"), **options})
+        TreeConfig(**{"labels": ("a", "b"), **options})
 
 
 def test_a_network_asks_for_no_arity():

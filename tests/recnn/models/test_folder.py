@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 import recnn
 from corpora import SENTIMENTS
 from parsers import InputError
-from recnn import ClassifierConfig, PairConfig, PairModel, TreeClassifier, Vocabulary
+from recnn import PairConfig, PairModel, TreeClassifier, TreeConfig, Vocabulary
 from recnn.models import folder as folders
 
 torch.set_num_threads(1)
@@ -20,7 +20,7 @@ SIZES = {"input_size": 6, "hidden_size": 4}
 
 def classifier(**options):
     torch.manual_seed(0)
-    return TreeClassifier(ClassifierConfig(tuple(SENTIMENTS), **{**SIZES, **options}), VOCABULARY)
+    return TreeClassifier(TreeConfig(tuple(SENTIMENTS), **{**SIZES, **options}), VOCABULARY)
 
 
 def pair_model(**options):
@@ -57,7 +57,7 @@ def test_a_folder_is_a_model(tmp_path, make, options):
 def test_a_class_loads_its_own_kind_only(tmp_path):
     pair_model().save(tmp_path / "model")
     assert isinstance(PairModel.load(tmp_path / "model"), PairModel)
-    with pytest.raises(recnn.ModelError, match="this takes a model of kind 'classifier', and it is a 'pairs'"):
+    with pytest.raises(recnn.ModelError, match="this takes a model of kind 'trees', and it is a 'pairs'"):
         TreeClassifier.load(tmp_path / "model")
 
 
@@ -120,11 +120,11 @@ def _weights(change):
         (_without("vocabulary.jsonl"), "no model, for it has no vocabulary.jsonl"),
         (_written("model.json", b"{"), "model.json: Expecting property name"),
         (_written("model.json", b"\xff"), "model.json: 'utf-8' codec can't decode"),
-        (_written("model.json", b"[1]"), 'expected an object with "recnn": one of .*classifier'),
-        (_written("model.json", b'{"recnn": ["pairs"]}'), 'expected an object with "recnn": one of .*classifier'),
+        (_written("model.json", b"[1]"), 'expected an object with "recnn": one of .*trees'),
+        (_written("model.json", b'{"recnn": ["pairs"]}'), 'expected an object with "recnn": one of .*trees'),
         (_written("model.json", b"[" * 100_000), "model.json: "),
-        (_written("model.json", b'{"recnn": "classifier", "format": 9}'), "the format is 9, this version reads 1"),
-        (_written("model.json", b'{"recnn": "classifier", "format": 1}'), "model.json: input should be an object"),
+        (_written("model.json", b'{"recnn": "trees", "format": 9}'), "the format is 9, this version reads 1"),
+        (_written("model.json", b'{"recnn": "trees", "format": 1}'), "model.json: input should be an object"),
         (_json(colour="red"), "model.json: colour: "),
         (_without_entry("labels"), "model.json: labels: "),
         (_json(labels=["1"]), "labels: expected at least two different strings"),
@@ -134,7 +134,7 @@ def _weights(change):
         (_json(hidden_size=5), "must be .* is "),
         (_json(hidden_size=1 << 20), "must be .* is "),
         (_json(num_layers=2), "is missing"),
-        (_json(cell="conv"), "model.json: cell: 'conv' is none of lstm"),
+        (_json(cell="conv"), "model.json: cell: 'conv' is not one of gru, lstm"),
         (_json(cell=["lstm"]), "cell: input should be a valid string"),
         (_json(cell_options={"x": 1}), "cell_options: the cell 'lstm' has no option 'x'"),
         (_json(dropout=2), "dropout: input should be less than 1, got 2"),

@@ -14,10 +14,11 @@ from torch.nn import functional as F
 import recnn
 from corpora.vocabulary import Vocabulary
 from parsers import InputError
-from recnn.models.language_model import LanguageModel, LanguageModelConfig, picked
-from recnn.objectives import language_model as objectives
-from recnn.objectives.language_model import LanguageModelling, Segments, Surprise
-from recnn.objectives.options import TrainingOptions
+from recnn.models.config import LanguageModelConfig
+from recnn.models.language_model import LanguageModel, picked
+from recnn.training.objectives import language_model as objectives
+from recnn.training.objectives.language_model import LanguageModelObjective, Perplexity, Segments
+from recnn.training.options import Training
 from recnn.training.run import train
 from tests.runs import metrics, same
 
@@ -38,8 +39,8 @@ def made(vocabulary=LETTERS, dtype=torch.float64, **options):
 
 def objective(text=TEXT, held_out=TEXT[:90], truncate=5, config=SMALL, **options):
     torch.manual_seed(0)
-    options = TrainingOptions(**{"batch": 4, **options})
-    return LanguageModelling(LanguageModelConfig(**config), options, list(text), list(held_out), truncate)
+    options = Training(**{"batch": 4, **options})
+    return LanguageModelObjective(LanguageModelConfig(**config), options, list(text), list(held_out), truncate)
 
 
 def plain(model, tokens, state=None):
@@ -269,7 +270,7 @@ def test_the_state_is_carried_until_an_epoch_begins():
 @pytest.mark.parametrize("fewest", [4096, 20])
 def test_what_is_measured_is_the_mean_over_all_that_is_held_out(unit, name, fewest, monkeypatch):
     monkeypatch.setattr(objectives, "_HELD_OUT", (3, fewest))
-    monkeypatch.setattr("recnn.objectives.language_model.Segments", lambda *args: Segments(*args[:2], 7))
+    monkeypatch.setattr("recnn.training.objectives.language_model.Segments", lambda *args: Segments(*args[:2], 7))
     split = TEXT.split if unit == "words" else lambda: list(TEXT)
     units = split()
     train_part, held_out = units[:40], [*units[40:104], "?"]
@@ -294,7 +295,7 @@ def test_what_is_measured_is_the_mean_over_all_that_is_held_out(unit, name, fewe
 
 
 def test_surprise():
-    measure = Surprise("words")
+    measure = Perplexity("words")
     measure.update(torch.tensor(2 * math.log(3), dtype=torch.float64), 2)
     measure.update(torch.tensor(math.log(5), dtype=torch.float64), 1)
     assert float(measure.compute()) == pytest.approx(45 ** (1 / 3))
@@ -311,11 +312,11 @@ def test_too_little_text():
 @pytest.mark.parametrize("options", [{"optimizer": "adagrad"}, {"optimizer": "adam", "clip": 0.5, "average": 0.9}])
 def test_more_epochs_later_are_more_epochs_at_once(tmp_path, options):
     def run(out, epochs, resume=False):
-        options_of = TrainingOptions(**{"epochs": epochs, "batch": 4, "learning_rate": 0.02, **options})
+        options_of = Training(**{"epochs": epochs, "batch": 4, "learning_rate": 0.02, **options})
 
         def make():
             config = LanguageModelConfig(**{**SMALL, "dropout": 0.2, "input_dropout": 0.1})
-            return LanguageModelling(config, options_of, list(TEXT), list(TEXT[:90]), 16)
+            return LanguageModelObjective(config, options_of, list(TEXT), list(TEXT[:90]), 16)
 
         return train(make, options_of, out, resume)
 

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from recnn import TranslatorConfig
-from recnn.objectives.options import TreeOptions
-from recnn.objectives.translation import TextPair, TranslationLearning
-from recnn.objectives.trees import TreeClassification
-from recnn.training.module import Training, clip_gradients, share_of_rate
+from recnn import TranslationConfig
+from recnn.training.module import TrainingModule, clip_gradients, share_of_rate
+from recnn.training.objectives.translation import TextPair, TranslationObjective
+from recnn.training.objectives.trees import TreeObjective
+from recnn.training.options import TreeTraining
 from tests.runs import CONFIG, DEV, TREES
 
 torch.set_num_threads(1)
@@ -17,8 +17,8 @@ torch.set_num_threads(1)
 
 def made(**options):
     torch.manual_seed(0)
-    options = TreeOptions(**options)
-    return Training(TreeClassification(CONFIG, options, TREES, DEV), options)
+    options = TreeTraining(**options)
+    return TrainingModule(TreeObjective(CONFIG, options, TREES, DEV), options)
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam"])  # with sparse gradients of the word vectors, and without
@@ -39,7 +39,7 @@ def test_clipping_bounds_the_norm_of_all_gradients(optimizer):
 
 def test_schedules():
     def shares(**options):
-        return [round(share_of_rate(TreeOptions(**options), step, 6), 3) for step in range(7)]
+        return [round(share_of_rate(TreeTraining(**options), step, 6), 3) for step in range(7)]
 
     assert shares() == [1] * 7
     assert shares(warmup=4) == [0.25, 0.5, 0.75, 1, 1, 1, 1]
@@ -49,10 +49,10 @@ def test_schedules():
 
 def test_all_word_vectors_are_in_their_group():
     """Of a translator there are two tables, and one of pieces."""
-    config = TranslatorConfig(input_size=4, hidden_size=3, subwords=20)
+    config = TranslationConfig(input_size=4, hidden_size=3, subwords=20)
     pairs = [TextPair(["a", "b"], ["c"], ["c"])]
-    options = TreeOptions(weight_decay=0.3, embedding_rate=0.0)
-    training = Training(TranslationLearning(config, options, pairs, pairs), options)
+    options = TreeTraining(weight_decay=0.3, embedding_rate=0.0)
+    training = TrainingModule(TranslationObjective(config, options, pairs, pairs), options)
     vectors = training.configure_optimizers().param_groups[1]
     model = training.model
     tables = [model.encoder.words.embedding, model.encoder.words.pieces, model.words.embedding]

@@ -15,11 +15,12 @@ from torchmetrics import MeanMetric
 import recnn
 from corpora import SENTIMENTS
 from parsers import InputError
-from recnn.objectives.base import Measure
-from recnn.objectives.options import WordOptions
-from recnn.objectives.trees import TreeClassification
+from recnn.errors import RunError
 from recnn.training.module import _AVERAGE_EVERY
-from recnn.training.record import RunError, read_run
+from recnn.training.objectives.base import Measure
+from recnn.training.objectives.trees import TreeObjective
+from recnn.training.options import WordTraining
+from recnn.training.record import read_run
 from tests.command_line import process
 from tests.command_line import recnn as recnn_here
 from tests.runs import CONFIG, DEV, TREES, metrics, options_of, same, trained, weights
@@ -89,11 +90,11 @@ COMMAND += ["--word-dropout", "0.1", "--batch", "150"]  # seven batches an epoch
 KILLER = """
 import os, signal, sys
 from recnn.cli import main
-from recnn.objectives.trees import TreeClassification
+from recnn.training.objectives.trees import TreeObjective
 from tests.recnn.training.test_run import COMMAND, KILLED
 from tests.runs import trained
 
-begin, loss, count = TreeClassification.begin, TreeClassification.loss, [0, 0]
+begin, loss, count = TreeObjective.begin, TreeObjective.loss, [0, 0]
 
 def beginning(self, training):
     if training:
@@ -106,7 +107,7 @@ def killing(self, batch):
         os.kill(os.getpid(), signal.SIGKILL)
     return loss(self, batch)
 
-TreeClassification.begin, TreeClassification.loss = beginning, killing
+TreeObjective.begin, TreeObjective.loss = beginning, killing
 for name in [*KILLED, "command"]:
     if child := os.fork():
         print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -162,7 +163,7 @@ def test_a_killed_command_goes_on(tmp_path, killed):
 def test_the_average_moves_as_its_formula_says(tmp_path):
     seen = []
 
-    class Watched(TreeClassification):
+    class Watched(TreeObjective):
         def loss(self, batch):
             seen.append(self.weights())
             return super().loss(batch)
@@ -212,7 +213,7 @@ def test_tensorboard_is_told_what_is_measured(tmp_path):
     assert all(name.encode() in written for name in ("all", "binary_all", "roots", "binary_roots"))
 
 
-class Scripted(TreeClassification):
+class Scripted(TreeObjective):
     """What is measured is as told, whatever the model."""
 
     values: tuple = ()
@@ -288,7 +289,7 @@ def test_fewer_epochs_than_are_done(tmp_path):
     trained(tmp_path, epochs=2)
     with pytest.raises(RunError, match=r"resume\.ckpt: 2 epochs are done: ask for as many, or more"):
         trained(tmp_path, resume=True, epochs=1)
-    assert read_run(tmp_path)["options"]["epochs"] == 2
+    assert read_run(tmp_path)["training"]["epochs"] == 2
     trained(tmp_path, resume=True, epochs=3)
     assert len(metrics(tmp_path)) == 3
 
@@ -336,14 +337,14 @@ def test_folders_of_other_runs(tmp_path):
     trained(run, epochs=1)
     with pytest.raises(RunError, match="there is a run already"):
         trained(run)
-    with pytest.raises(RunError, match="its options differs in 'batch'"):
+    with pytest.raises(RunError, match="its training differs in 'batch'"):
         trained(run, resume=True, batch=3)
     with pytest.raises(RunError, match="its digest differs in 'train'"):
         trained(run, resume=True, trees=TREES[1:] + TREES[:1])
     with pytest.raises(RunError, match="its model differs in 'cell'"):
         trained(run, replace(CONFIG, cell="gru"), resume=True)
-    assert read_run(run)["options"] == asdict(options_of(epochs=1))
-    for text in (b"{", b"[]", b'{"options": 3}', b"\xff", b"[" * 100_000):
+    assert read_run(run)["training"] == asdict(options_of(epochs=1))
+    for text in (b"{", b"[]", b'{"training": 3}', b"\xff", b"[" * 100_000):
         (run / "run.json").write_bytes(text)
         with pytest.raises(RunError, match=r"run\.json: ") as caught:
             trained(run, resume=True)
@@ -383,7 +384,7 @@ def test_what_cannot_be_trained(tmp_path):
         trained(tmp_path / "run", monitor="speed")
     assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="the loss is nan in epoch 1, batch"):
-        trained(tmp_path / "run", replace(CONFIG, cell="tensor"), words=WordOptions(embedding_scale=1e38))
+        trained(tmp_path / "run", replace(CONFIG, cell="tensor"), words=WordTraining(embedding_scale=1e38))
 
 
 def test_a_missing_extra_is_one_line(tmp_path):

@@ -1,0 +1,48 @@
+"""Cells by name, as ``--cell`` and the configuration of a model give it.
+
+A name is that of a cell of this package, of a class that the program has defined (``class MyCell(Cell, name="mine")``),
+or of an entry point of an installed package:
+
+    [project.entry-points."recnn.cells"]
+    mine = "my_package.cells:MyCell"
+"""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from recnn.cells.base import Cell
+
+_GROUP = "recnn.cells"
+
+
+def cell_names() -> list[str]:
+    """The names that `cell_class` knows."""
+    _import_own()
+    return sorted({*Cell.registry, *(point.name for point in entry_points(group=_GROUP))})
+
+
+def cell_class(name: str) -> type[Cell]:
+    """The cell of that name.
+
+    Raises:
+        ValueError: there is no such cell, or the entry point of that name does not give one.
+    """
+    _import_own()
+    if name in Cell.registry:
+        return Cell.registry[name]
+    for point in entry_points(group=_GROUP, name=name):
+        try:
+            found = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"the cell {name!r} of {point.value} cannot be imported: {error}") from None
+        if not (isinstance(found, type) and issubclass(found, Cell)):
+            raise ValueError(f"the cell {name!r} of {point.value} is not a subclass of recnn.Cell")
+        return found
+    raise ValueError(f"{name!r} is not one of {', '.join(cell_names())}")
+
+
+def _import_own() -> None:
+    """Import all cells of this package, so that the registry does not depend on what was used before."""
+    face = import_module("recnn.cells")
+    for name in face.__all__:
+        getattr(face, name)

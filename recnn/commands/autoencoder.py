@@ -1,0 +1,121 @@
+"""`recnn train autoencoder`, and `recnn autoencode`: trees with the reconstruction of their phrases."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+import corpora
+import parsers
+import recnn
+from corpora.text import lines
+from parsers.errors import EmptySentenceError, InputError
+from recnn.commands.common import (
+    Failures,
+    ModelFolder,
+    Sentences,
+    Svg,
+    Trees,
+    draw_one,
+    either,
+    fitting,
+    out,
+    part_of,
+    read_model,
+    read_sentences,
+    words_in,
+)
+from recnn.commands.train import trains
+from recnn.data.sources import AutoencoderData
+from recnn.models.config import AutoencoderConfig, AutoencoderNetworkConfig
+from recnn.training.options import TreeTraining, WordTraining
+
+if TYPE_CHECKING:
+    from nltk import Tree
+
+    from recnn.training.objectives.autoencoder import AutoencoderObjective
+
+
+@trains(
+    "autoencoder", data=AutoencoderData, network=AutoencoderNetworkConfig, words=WordTraining, training=TreeTraining
+)
+def autoencoder(
+    data: AutoencoderData, network: AutoencoderNetworkConfig, words: WordTraining, training: TreeTraining
+) -> "AutoencoderObjective":
+    """Reconstruct phrases from their vectors.
+
+    The recursive autoencoder of Socher et al. 2011. The trees are those of the data, or, with --trees greedy, built by
+    the model. With --alpha below 1 the labels of the data are learnt as well: those of each node, or, on greedy trees,
+    the label of the sentence.
+    """
+    from recnn.training.objectives.autoencoder import AutoencoderObjective, labels_of
+
+    if data.form == "text" and network.trees == "given":
+        raise typer.BadParameter("text has no trees: take --trees greedy", param_hint="--form")
+    train, dev = (_read(data, part, network.arity) for part in ("train", "dev"))
+    labels = labels_of(train) if network.alpha < 1 else ()
+    try:
+        config = AutoencoderConfig(labels=labels, **asdict(network))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--alpha") from None
+    return AutoencoderObjective(config, training, train, dev, words)
+
+
+def _read(data: AutoencoderData, part: Literal["train", "dev"], arity: int) -> "list[Tree]":
+    if data.data is None:
+        return list(corpora.bundled_sentiment(part))
+    path = part_of(data.data, part)
+    if data.form == "trees":
+        return [fitting(tree, arity) for tree in corpora.read_labelled_trees(path)]
+    return [parsers.shaped(parsers.tokenize(line)) for _, line in lines(path) if line.strip()]
+
+
+def autoencode(
+    model: ModelFolder,
+    sentences: Sentences = None,
+    trees: Trees = None,
+    svg: Svg = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
+) -> None:
+    """Show how well a model reconstructs phrases.
+
+    Each phrase of the tree is drawn with its reconstruction error and the words that it is reconstructed as. A sentence
+    gets the greedy tree: the two neighbours with the smallest error are joined, again and again.
+    """
+    either(sentences, trees)
+    if svg is not None and as_json:
+        raise typer.BadParameter("it does not go with --json", param_hint="--svg")
+    found = read_model(model, recnn.TreeAutoencoder)
+    with Failures() as failures:
+        read = _trees(found, sentences, trees, failures)
+        if svg is not None:
+            draw_one((found.annotated(tree) for tree in read), svg)
+            return
+        for tree in read:
+            if as_json:
+                phrases = [phrase._asdict() for phrase in found.phrases(tree)]
+                print(
+                    json.dumps({"sentence": " ".join(parsers.words_of(tree)), "phrases": phrases}, ensure_ascii=False)
+                )
+            else:
+                try:
+                    out.print(recnn.tree_to_text(found.annotated(tree)), "")
+                except InputError as error:  # too deep to be drawn
+                    failures.add(error)
+
+
+def _trees(
+    model: "recnn.TreeAutoencoder", sentences: list[str] | None, trees: Path | None, failures: Failures
+) -> "Iterator[Tree]":
+    """Those of a file, or the greedy ones of sentences."""
+    if trees is not None:
+        yield from (fitting(tree, model.config.arity) for tree in corpora.read_trees(trees))
+        return
+    for place, sentence in read_sentences(sentences):
+        try:
+            yield model.greedy([words_in(sentence)])[0]
+        except EmptySentenceError as error:
+            failures.add(EmptySentenceError(f"{place}{error}"))

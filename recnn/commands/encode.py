@@ -1,0 +1,181 @@
+"""`recnn encode`: the state vectors of the nodes of parse trees."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import lazy_loader
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+import corpora
+import parsers
+import recnn
+from corpora.text import replacing
+from recnn.commands.common import Failures, Sentences, counted, either, out, read_sentences
+from recnn.commands.parse import Grammar, Json, Limit, Parse, parse_each
+
+if TYPE_CHECKING:
+    from nltk import Tree
+
+np = lazy_loader.load("numpy")
+torch = lazy_loader.load("torch")
+
+
+def encode(
+    sentences: Sentences = None,
+    grammar: Grammar = "duck",
+    trees: Annotated[Path | None, typer.Option(help="File of bracketed trees to encode instead of sentences.")] = None,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Size of the state vectors.")] = 8,
+    seed: Annotated[
+        int, typer.Option(min=0, max=(1 << 63) - 1, help="Random seed of the word vectors and weights.")
+    ] = 0,
+    limit: Limit = 100,
+    to: Annotated[Path | None, typer.Option("--out", metavar="FILE.npz", help="Write all states to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the state vectors of the nodes of parse trees.
+
+    The states are composed bottom-up by the plain recursive network of Socher et al. 2011 with random word vectors and
+    weights. With a probabilistic grammar, the expected root state is printed as well: the mean over the parses,
+    weighted by their probabilities.
+    """
+    either(sentences, trees)
+    if trees is not None and grammar != "duck":
+        raise typer.BadParameter("a grammar is for sentences, not for --trees FILE", param_hint="--grammar")
+    if to is not None and to.suffix != ".npz":
+        raise typer.BadParameter(f"{to} does not end in .npz", param_hint="--out")
+    arrays: dict[str, Any] = {}
+    with Failures() as failures:
+        if to is not None and not to.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(to))  # before the work, not after it
+        groups: Iterable[list[Parse]]
+        if trees is not None:
+            read = list(corpora.read_trees(trees))
+            words = (word for tree in read for word in parsers.words_of(tree))
+            encoder = _Encoder(words, _max_children(read), hidden_size, seed)
+            groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)
+        else:
+            parser = parsers.GrammarParser(parsers.load_grammar(grammar))
+            longest = max(len(rule) for rule in parser.grammar.productions())
+            encoder = _Encoder(sorted(parser.lexicon), longest, hidden_size, seed)
+            groups = parse_each(parser, read_sentences(sentences), limit, failures)
+        for index, parses in enumerate(groups):
+            encoded = _Encoded(parses, [encoder(found.tree) for found in parses])
+            encoded.print(as_json)
+            arrays |= encoded.arrays(f"sentence{index}")
+        if to is not None:
+            with replacing(to) as part, open(part, "wb") as file:
+                np.savez(file, **arrays)
+
+
+class _Encoder:
+    """A plain recursive network with random word vectors, both drawn from ``seed``."""
+
+    def __init__(self, words: Iterable[str], arity: int, hidden_size: int, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.vocabulary = corpora.Vocabulary(words)
+        self.vectors = torch.nn.Embedding(len(self.vocabulary), hidden_size)
+        self.cell = recnn.RecursiveCell(hidden_size, hidden_size, arity, leaf="input")
+
+    def __call__(self, tree: Tree) -> recnn.NodeStates:
+        graph = recnn.tree_to_graph(tree, self.vocabulary)
+        with torch.no_grad():
+            x = self.vectors(graph.ndata["word"].clamp(min=0))
+            return recnn.NodeStates(graph, recnn.propagate(self.cell, graph, x))
+
+
+class _Encoded(NamedTuple):
+    """The parses of a sentence with the states of their nodes."""
+
+    parses: list[Parse]
+    states: list[recnn.NodeStates]
+
+    def expected_root(self) -> list[float] | None:
+        """The mean root state, weighted by the probabilities of the parses; None if they have none."""
+        weights = [found.probability for found in self.parses if found.probability is not None]
+        if len(weights) < len(self.parses) or not sum(weights):
+            return None
+        roots = torch.cat([state.roots for state in self.states])
+        return list((torch.tensor(weights) / sum(weights) @ roots).tolist())
+
+    def print(self, as_json: bool) -> None:
+        """Print each parse, with its graph and states, and the expected root state."""
+        expected = self.expected_root()
+        for found, state in zip(self.parses, self.states, strict=True):
+            nodes = _nodes(found.tree, state)
+            if as_json:
+                record = {**found.record(), "nodes": nodes, "expected_root_state": expected}
+                print(json.dumps(record, ensure_ascii=False))
+            else:
+                out.print(found.described())
+                out.print(_edges(state), _table(nodes), "")
+        if expected is not None and not as_json:
+            out.print(f"expected root state over {counted(len(self.parses), 'parse')}: {_components(expected)}\n")
+
+    def arrays(self, prefix: str) -> dict[str, Any]:
+        """The same as arrays, whose names begin with ``prefix``."""
+        arrays = {}
+        for found, state in zip(self.parses, self.states, strict=True):
+            nodes = _nodes(found.tree, state)
+            name = f"{prefix}_parse{found.number}"
+            arrays[f"{name}_tree"] = np.array(parsers.brackets(found.tree))
+            arrays[f"{name}_labels"] = np.array([node["label"] or "" for node in nodes])
+            arrays[f"{name}_spans"] = np.array([node["span"] for node in nodes])
+            arrays[f"{name}_states"] = np.array([node["state"] for node in nodes], dtype=np.float32)
+        expected = self.expected_root()
+        return arrays if expected is None else {**arrays, f"{prefix}_expected_root_state": np.float32(expected)}
+
+
+def _max_children(trees: Iterable[Tree]) -> int:
+    return max(len(rule.children) for tree in trees for rule in parsers.productions(tree))
+
+
+def _nodes(tree: Tree, states: recnn.NodeStates) -> list[dict[str, Any]]:
+    words, graph = parsers.words_of(tree), states.graph
+    return [
+        {
+            "label": graph.labels[label] if label >= 0 else None,
+            "span": [start, end],
+            "words": words[start - 1 : end],
+            "state": state,
+        }
+        for label, (start, end), state in zip(
+            graph.ndata["label"].tolist(), graph.ndata["span"].tolist(), states.h.tolist(), strict=True
+        )
+    ]
+
+
+def _edges(states: recnn.NodeStates) -> str:
+    graph = states.graph
+    edges = ", ".join(
+        f"{child}->{parent}" for child, parent in zip(*(ends.tolist() for ends in graph.edges()), strict=True)
+    )
+    return f"DGLGraph of {counted(graph.num_nodes(), 'node')}, edges child -> parent: {edges or 'none'}"
+
+
+def _table(nodes: list[dict[str, Any]]) -> Table:
+    table = Table("node", "label", "span", "words", "norm", "state", box=box.SIMPLE, pad_edge=False)
+    for number, node in enumerate(nodes):
+        start, end = node["span"]
+        cells = (
+            str(number),
+            node["label"] or "",
+            f"{start}..{end}",
+            " ".join(node["words"]),
+            f"{np.linalg.norm(node['state']):.3f}",
+            _components(node["state"]),
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _components(state: list[float]) -> str:
+    return " ".join(f"{value:6.3f}" for value in state[:3]) + (" ..." if len(state) > 3 else "")

@@ -1,0 +1,172 @@
+"""`recnn lm`: language models of characters or words: train, score, generate."""
+
+import json
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import lazy_loader
+import typer
+
+import corpora
+import parsers
+import recnn
+from corpora.plain_text import LINE_END, split_text
+from parsers.errors import InputError
+from recnn.commands.common import ModelFolder, Sentences, out, read_model, read_sentences
+from recnn.commands.lazy import Command, lazy_app
+from recnn.commands.train import trains
+from recnn.data.sources import LanguageModelData
+from recnn.models.config import LanguageModelConfig
+from recnn.training.options import LanguageModelTraining
+
+if TYPE_CHECKING:
+    from recnn.training.objectives.base import Objective
+
+torch = lazy_loader.load("torch")
+
+app = lazy_app(
+    "Language models of characters or words.",
+    {
+        "train": Command("recnn.commands.language_model:train", "Train a language model on a text."),
+        "score": Command("recnn.commands.language_model:score", "Print how likely sentences are."),
+        "generate": Command("recnn.commands.language_model:generate", "Generate text."),
+    },
+)
+
+
+@trains("lm", data=LanguageModelData, network=LanguageModelConfig, training=LanguageModelTraining)
+def train(data: LanguageModelData, network: LanguageModelConfig, training: LanguageModelTraining) -> "Objective":
+    """Train a language model on a text.
+
+    The first part of the text is for training, the rest for validation, by bits per character or the perplexity of
+    words. The folder of the run is like that of `recnn train`.
+    """
+    from recnn.training.objectives.language_model import LanguageModelObjective
+
+    units = _units(network, data.data)
+    try:
+        text, held_out = split_text(units, data.held_out)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return LanguageModelObjective(network, training, text, held_out, data.truncate, data.min_count)
+
+
+def _units(network: LanguageModelConfig, path: str | None) -> list[str]:
+    """The characters or words of a file, or of the bundled treebank, a sentence a line."""
+    if path is None:
+        sentences = [parsers.words_of(tree) for tree in corpora.bundled_sentiment("train")]
+        if network.unit == "characters":
+            return [character for words in sentences for character in " ".join(words) + LINE_END]
+        return [word for words in sentences for word in (*words, LINE_END)]
+    if network.unit == "characters":
+        return list(corpora.read_text(path))
+    return [word for line in corpora.read_words(path) for word in line]
+
+
+def score(
+    model: ModelFolder,
+    sentences: Sentences = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Also print each character or word.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per sentence and line.")] = False,
+) -> None:
+    """Print how likely sentences are.
+
+    For each sentence, the log-probability in nats, its end included, and the bits per character or the perplexity of
+    words; of several sentences, which is the likeliest. Unknown words count as the unknown word of the model.
+    """
+    found = read_model(model, recnn.LanguageModel)
+    scored = []
+    for _, sentence in read_sentences(sentences):
+        one = _scored(found, sentence)
+        scored.append(one)
+        if as_json:
+            print(json.dumps(one if tokens else {**one, "tokens": len(one["tokens"])}, ensure_ascii=False))
+            continue
+        unknown = f", {one['unknown']} unknown" if one["unknown"] else ""
+        out.print(f"{one['log_probability']:.4f} nats, {_measured(one)}{unknown}: {sentence}")
+        for token in one["tokens"] if tokens else ():
+            out.print(f"  {token['log_probability']:9.4f}  {token['token']!r}")
+    if len(scored) > 1 and not as_json:
+        number, best = max(enumerate(scored, 1), key=lambda pair: pair[1]["log_probability"])
+        together = _summary(found, [token["log_probability"] for one in scored for token in one["tokens"]])
+        out.print(f"all {len(scored)}: {together['log_probability']:.4f} nats, {_measured(together)}")
+        out.print(f"the likeliest is sentence {number}: {best['sentence']}")
+
+
+def _scored(model: "recnn.LanguageModel", sentence: str) -> dict[str, Any]:
+    units = model.split(sentence + LINE_END)
+    log_probabilities = model.score(model.indices(units))[0].tolist()
+    return {
+        "sentence": sentence,
+        **_summary(model, log_probabilities),
+        "unknown": sum(unit not in model.vocabulary for unit in units),
+        "tokens": [
+            {"token": unit, "log_probability": value} for unit, value in zip(units, log_probabilities, strict=True)
+        ],
+    }
+
+
+def _summary(model: "recnn.LanguageModel", log_probabilities: list[float]) -> dict[str, float]:
+    total = math.fsum(log_probabilities)
+    nats = -total / len(log_probabilities)
+    if model.config.unit == "characters":
+        return {"log_probability": total, "bits": nats / math.log(2)}
+    # As a float's exp overflows where a perplexity is of no use any more.
+    return {"log_probability": total, "perplexity": math.exp(nats) if nats < 700 else math.inf}
+
+
+def _measured(record: dict[str, Any]) -> str:
+    if "bits" in record:
+        return f"{record['bits']:.4f} bits per character"
+    return f"perplexity {record['perplexity']:.2f}"
+
+
+def generate(
+    model: ModelFolder,
+    prompt: Annotated[str, typer.Option(help="Text to continue. \\[default: the start of a line]")] = "",
+    length: Annotated[int, typer.Option(min=1, help="Maximum number of characters or words to generate.")] = 200,
+    line: Annotated[bool, typer.Option("--line", help="Stop at the end of the line.")] = False,
+    count: Annotated[int, typer.Option(min=1, help="Number of texts to generate.")] = 1,
+    temperature: Annotated[
+        float, typer.Option(help="Sampling temperature: below 1 favours probable tokens, above 1 improbable ones.")
+    ] = 1.0,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Sample from the K most probable tokens only.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Sample from the smallest set of tokens with total probability P (nucleus).")
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option(min=1, help="Beam width: search for the most probable text instead of sampling.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Random seed.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per text and line.")] = False,
+) -> None:
+    """Generate text.
+
+    The text continues the prompt, or begins a line.
+    """
+    if not temperature > 0 or not math.isfinite(temperature):
+        raise typer.BadParameter(f"{temperature} is not above 0; --beam 1 is its limit", param_hint="--temperature")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise typer.BadParameter(f"{top_p} is not above 0 and at most 1", param_hint="--top-p")
+    if beam is not None and (top_k is not None or top_p is not None or temperature != 1):
+        raise typer.BadParameter(
+            "a beam search does not sample: no --temperature, --top-k, --top-p", param_hint="--beam"
+        )
+    if beam is not None and beam < count:
+        raise typer.BadParameter(f"a beam of {beam} has no {count} texts", param_hint="--count")
+    texts = read_model(model, recnn.LanguageModel).generate(
+        prompt,
+        length,
+        count,
+        line=line,
+        beam=beam,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    for text in texts:
+        if as_json:
+            print(json.dumps(text._asdict(), ensure_ascii=False))
+        else:
+            out.print(text.text.removesuffix(LINE_END))

@@ -1,0 +1,70 @@
+"""Groups of commands that are imported when they are called: the help of a group does not wait for torch."""
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Command(NamedTuple):
+    """Where a command is defined, and its help in one line."""
+
+    place: str
+    """``module:name`` of a function, or of a `typer.Typer` with commands of its own."""
+    help: str
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and help, and imports one when it is called or completed."""
+
+    table: Mapping[str, Command]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the table."""
+        return list(self.table)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command without options, which is all that the help of the group needs."""
+        return TyperCommand(cmd_name, help=self.table[cmd_name].help) if cmd_name in self.table else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that the arguments name."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else loaded(name, self.table[name]), rest
+
+
+def loaded(name: str, command: Command) -> Any:
+    """Import a command."""
+    module, _, attribute = command.place.partition(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        paragraphs = inspect.cleandoc(found.__doc__ or "").split("\n\n")  # typer keeps the line breaks within them
+        app.command(name, help="\n\n".join(" ".join(lines.split()) for lines in paragraphs))(found)
+        found = app
+    made = typer.main.get_command(found)
+    made.name = name
+    return made
+
+
+def lazy_app(help: str, table: Mapping[str, Command], completion: bool = False) -> typer.Typer:
+    """A `typer.Typer` of the commands in ``table``.
+
+    Args:
+        help: help of the group.
+        table: its commands by name.
+        completion: add options that install shell completion.
+    """
+    group = type("Group", (LazyGroup,), {"table": table})
+    app = typer.Typer(
+        cls=group, help=help, no_args_is_help=True, add_completion=completion, pretty_exceptions_enable=False
+    )
+
+    @app.callback()
+    def callback() -> None:
+        """Without a callback, typer takes an app without commands of its own for an empty one."""
+
+    return app

@@ -1,0 +1,88 @@
+"""Tasks that predict something about two sentences: `recnn train relatedness` and `entailment`."""
+
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich import box
+from rich.table import Table
+
+import corpora
+from recnn.commands.common import folder_of, out, part_of
+from recnn.commands.train import trains
+from recnn.data.sources import FolderData
+from recnn.models.config import PairConfig, PairNetworkConfig
+from recnn.settings import values_of
+from recnn.training.options import TreeTraining, WordTraining
+
+if TYPE_CHECKING:
+    from recnn.models.pairs import PairModel
+    from recnn.training.objectives.base import Objective
+
+
+@trains("relatedness", data=FolderData, network=PairNetworkConfig, words=WordTraining, training=TreeTraining)
+def relatedness(
+    data: FolderData, network: PairNetworkConfig, words: WordTraining, training: TreeTraining
+) -> "Objective":
+    """Predict how related two sentences are.
+
+    The scale is 1 to 5, as in SICK. --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and
+    dev.txt), or with the whole SICK.txt.
+    """
+    return _pairs("relatedness", data, network, words, training)
+
+
+@trains("entailment", data=FolderData, network=PairNetworkConfig, words=WordTraining, training=TreeTraining)
+def entailment(
+    data: FolderData, network: PairNetworkConfig, words: WordTraining, training: TreeTraining
+) -> "Objective":
+    """Predict whether one sentence follows from another.
+
+    The answers are those of SICK: entailment, contradiction or neither. --data takes a folder with SICK_train.txt and
+    SICK_trial.txt (or train.txt and dev.txt), or with the whole SICK.txt.
+    """
+    return _pairs("entailment", data, network, words, training)
+
+
+def _pairs(
+    answer: Literal["relatedness", "entailment"],
+    data: FolderData,
+    network: PairNetworkConfig,
+    words: WordTraining,
+    training: TreeTraining,
+) -> "Objective":
+    from recnn.training.objectives.pairs import PairObjective
+
+    folder = folder_of(data.data)
+    whole = Path(folder) / "SICK.txt"
+    if whole.exists():
+        train, dev = (list(corpora.read_sick(whole, part)) for part in ("TRAIN", "TRIAL"))
+    else:
+        train, dev = (list(corpora.read_sick(part_of(folder, part))) for part in ("train", "dev"))
+    return PairObjective(PairConfig(answer=answer, **values_of(network)), training, train, dev, words)
+
+
+def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
+    """Print how well a model predicts the relatedness or the entailment of the pairs of a file."""
+    from recnn.data.batches import TreeBatches
+    from recnn.training.objectives.pairs import pair_dataset, pair_measures
+
+    pairs = pair_dataset(list(corpora.read_sick(data)), model.config, model.vocabulary)
+    measures = pair_measures(model.config)
+    for indices in TreeBatches(pairs.sizes, nodes=4096, shuffle=False):
+        batch = pairs[indices]
+        for measure in measures.values():
+            measure.metric.update(model.answers(batch.forest), batch.target)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*variance of predictions")
+        values = {name: float(measure.metric.compute()) for name, measure in measures.items()}
+    if as_json:
+        known = {name: None if math.isnan(value) else value for name, value in values.items()}
+        print(json.dumps({**known, "count": len(pairs)}))
+        return
+    table = Table(f"{len(pairs):,} pairs", "", box=box.SIMPLE, pad_edge=False)
+    for name, value in values.items():
+        table.add_row(name.replace("_", " "), f"{value:.4f}")
+    out.print(table)

@@ -1,0 +1,1 @@
+"""Data sets of graphs, their batches, and pieces of words."""

@@ -1,0 +1,125 @@
+"""Where the data of each task come from: files of the user, bundled corpora or generators."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from recnn.settings import STRICT, Count, Location, NotNegative
+
+
+@dataclass(frozen=True, config=STRICT)
+class FolderData:
+    """Files of examples to train on and to validate on."""
+
+    data: Annotated[
+        Location | None,
+        Field(
+            description="Folder with train.txt and dev.txt (or .tsv). [default: the bundled corpus, if there is one]"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class TreebankData(FolderData):
+    """Trees with labels."""
+
+    targets: Annotated[Literal["all", "roots"], Field(description="Nodes whose labels are learnt.")] = "all"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SentimentData(TreebankData):
+    """Trees with labels on an ordered scale."""
+
+    ordinal: Annotated[
+        NotNegative, Field(description="Width of targets on the scale: neighbouring classes share it; 0 for none.")
+    ] = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class ListOpsData:
+    """Expressions of ListOps, from files or generated."""
+
+    data: Annotated[
+        Location | None, Field(description="Folder with train.tsv and dev.tsv. [default: generated expressions]")
+    ] = None
+    count: Annotated[Count, Field(description="Expressions to generate for training; a tenth more to validate.")] = (
+        20_000
+    )
+    max_length: Annotated[Count, Field(description="Largest number of tokens of a generated expression.")] = 50
+    targets: Annotated[
+        Literal["all", "roots"], Field(description="Learn the values of all sub-expressions, or of the whole only.")
+    ] = "roots"
+
+
+@dataclass(frozen=True, config=STRICT)
+class EchoData:
+    """Generated signals with an echo."""
+
+    question: Annotated[
+        Literal["lag", "delayed"],
+        Field(description="Predict the lag of the echo, or at each step the signal as it was one lag before."),
+    ] = "lag"
+    count: Annotated[Count, Field(description="Signals for training; a tenth more to validate.")] = 10_000
+    length: Annotated[Count, Field(description="Steps of a signal.")] = 40
+    largest_lag: Annotated[Count, Field(description="Lags are from 1 to this; with delayed, exactly this.")] = 5
+    strength: Annotated[NotNegative, Field(description="Amplitude of the echo.")] = 0.8
+    noise: Annotated[NotNegative, Field(description="Standard deviation of the noise; that of the signal is 1.")] = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class SubtractionData:
+    """Generated differences of binary numbers."""
+
+    count: Annotated[Count, Field(description="Differences for training; a tenth more to validate.")] = 5_000
+    length: Annotated[Count, Field(description="Bits of a number; four times as many in validation.")] = 8
+
+
+@dataclass(frozen=True, config=STRICT)
+class AirQualityData:
+    """Hourly air quality and weather."""
+
+    data: Annotated[Location | None, Field(description="File of Beijing's PM2.5, see `recnn data`.")] = None
+    history: Annotated[Count, Field(description="Hours that a forecast is based on.")] = 24
+    horizon: Annotated[Count, Field(description="Hours from the last of them to the hour that is forecast.")] = 1
+
+
+@dataclass(frozen=True, config=STRICT)
+class LanguageModelData:
+    """A text, and how it is cut."""
+
+    data: Annotated[
+        Location | None, Field(description="Text file. [default: the sentences of the bundled treebank]")
+    ] = None
+    held_out: Annotated[float, Field(gt=0, lt=1, description="Share of the text, at its end, to validate on.")] = 0.1
+    min_count: Annotated[Count, Field(description="Frequency below which a character or word is unknown.")] = 1
+    truncate: Annotated[Count, Field(description="Steps of truncated backpropagation through time.")] = 64
+
+
+@dataclass(frozen=True, config=STRICT)
+class AutoencoderData:
+    """Trees, or sentences without trees."""
+
+    data: Annotated[
+        Location | None, Field(description="Folder with train.txt and dev.txt. [default: the bundled treebank]")
+    ] = None
+    form: Annotated[
+        Literal["trees", "text"], Field(description="Penn Treebank brackets, or one sentence a line for greedy trees.")
+    ] = "trees"
+
+
+@dataclass(frozen=True, config=STRICT)
+class TranslationData:
+    """Pairs of sentences, and which of them are used."""
+
+    data: Annotated[
+        Location | None,
+        Field(description="File with English, tab, French a line, or fra-eng.zip. [default: the bundled pairs]"),
+    ] = None
+    trees: Annotated[
+        Location | None,
+        Field(description="File of bracketed trees over the English sentences. [default: trees of --shape]"),
+    ] = None
+    max_length: Annotated[Count, Field(description="Largest number of words of a sentence, with punctuation.")] = 10
+    pairs: Annotated[Count | None, Field(description="Number of pairs to use, by sentence. [default: all]")] = None
+    measured: Annotated[Count, Field(description="Held-out sentences to translate after each epoch, for BLEU.")] = 500

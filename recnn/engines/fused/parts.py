@@ -1,0 +1,129 @@
+"""The two parts of a walk, the sources and the inner nodes, and where their rows are in its buffers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from recnn.cells.base import Arity
+from recnn.graphs.plan import Direction, Rows, Step, indices
+from recnn.graphs.schedule import Schedule
+
+
+class Cuts:
+    """Rows to cut out of many tensors, in one call per tensor, because a slice costs as much as a sum."""
+
+    def __init__(self, rows: Sequence[Rows], total: int) -> None:
+        """Prepare to cut ``rows``, the slices among which must not overlap, out of tensors with ``total`` rows."""
+        self._sizes: list[int] = []
+        self._picks: list[int | None] = [None] * len(rows)
+        at = 0
+        for begin, end, index in sorted((r.start, r.stop, k) for k, r in enumerate(rows) if isinstance(r, slice)):
+            if begin > at:
+                self._sizes.append(begin - at)
+            self._picks[index] = len(self._sizes)
+            self._sizes.append(end - begin)
+            at = end
+        self._sizes.append(total - at)
+
+    def of(self, values: Tensor) -> list[Tensor | None]:
+        """The rows of ``values``; None in place of those that are not a slice."""
+        parts = values.split_with_sizes(self._sizes)
+        return [None if pick is None else parts[pick] for pick in self._picks]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Nodes whose gates are in one buffer.
+
+    Attributes:
+        whole: all of them as one step.
+        steps: the same, step by step.
+        nodes: cuts the rows of the nodes of each step out of a tensor (N, *) in level order.
+        predecessors: the same for their predecessors.
+        own: cuts the rows of each step out of a tensor with one row per node of the part.
+        edges: cuts the rows of each step out of a tensor with one row per edge to a node of the part.
+    """
+
+    whole: Step
+    steps: list[Step]
+    nodes: Cuts
+    predecessors: Cuts
+    own: Cuts
+    edges: Cuts
+    _places: dict[Arity, list[Tensor | None]] = field(default_factory=dict)
+
+    def split(self, values: Tensor) -> list[Tensor]:
+        """Split ``values`` by step: one row per node; or, of a buffer that all steps share, as many as a step needs."""
+        if values.shape[0] == self.whole.size:
+            return self.own.of(values)  # type: ignore[return-value]
+        heads = {size: values[:size] for size in {step.size for step in self.steps}}
+        return [heads[step.size] for step in self.steps]
+
+    def places(self, arity: Arity) -> list[Tensor | None]:
+        """For each step (E,) the place of each predecessor among the n * K children; see `place`."""
+        if arity not in self._places:
+            self._places[arity] = [place(step, arity) for step in self.steps]
+        return self._places[arity]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The parts of a walk.
+
+    Attributes:
+        sources: the nodes without predecessors.
+        inner: all other nodes.
+        rows: (N,) level-order rows of the sources and then of the inner nodes, which is their order in a buffer.
+        order: (N,) the numbers of these nodes; None if they are 0, 1, ..., N - 1.
+        widest: largest number of nodes in a step.
+    """
+
+    sources: Part
+    inner: Part
+    rows: Tensor
+    order: Tensor | None
+    widest: int
+
+
+def layout(schedule: Schedule, direction: Direction) -> Layout:
+    """The layout of a walk, computed once per schedule and direction."""
+    plan = schedule.plan(direction)
+    if "layout" not in plan.cache:
+        total = len(schedule.order)
+        sources, inner = _part(plan.sources, [plan.sources], total, False), plan.inner
+        rows = torch.cat([indices(plan.sources.nodes, schedule.order), indices(inner.nodes, schedule.order)])
+        order = schedule.order.index_select(0, rows)
+        plan.cache["layout"] = Layout(
+            sources,
+            _part(inner, plan.steps, total, plan.upward),
+            rows,
+            None if torch.equal(order, torch.arange(total, device=order.device)) else order,
+            max(plan.sources.size, *(step.size for step in plan.steps), 0),
+        )
+    return plan.cache["layout"]  # type: ignore[no-any-return]
+
+
+def place(step: Step, arity: Arity) -> Tensor | None:
+    """(E,) where each predecessor is among the n * K children; None if they are in this order, or for child-sum."""
+    return None if arity == "sum" or arity == step.complete else step.segment * arity + step.slot
+
+
+def _part(whole: Step, steps: list[Step], total: int, upward: bool) -> Part:
+    return Part(
+        whole,
+        steps,
+        Cuts([step.nodes for step in steps], total),
+        Cuts([step.predecessors for step in steps], total),
+        Cuts(_consecutive([step.size for step in steps], upward), whole.size),
+        Cuts(_consecutive([step.edges for step in steps], upward), whole.edges),
+    )
+
+
+def _consecutive(sizes: Sequence[int], reverse: bool) -> list[Rows]:
+    """Slices of these sizes, one after the other; from the last to the first if ``reverse``."""
+    turned: Iterable[int] = sizes[::-1] if reverse else sizes
+    slices: list[Rows] = [slice(end - size, end) for end, size in zip(accumulate(turned), turned, strict=True)]
+    return slices[::-1] if reverse else slices

@@ -1,0 +1,1 @@
+"""How far gradients reach, what bounds them, and backpropagation written out by hand."""

@@ -1,0 +1,237 @@
+"""Group the nodes of a forest by depth, so that one loop processes all trees in parallel.
+
+Nodes are ordered by their distance from the root, siblings together, in the order of their parents and slots; trees are
+ordered by height, the highest first. In this *level order* the children of a level are the next level, in order, and
+nothing has to be looked up; in a batch of chains, the nodes with a child are a prefix of each level, as in a packed
+sequence. All of it is computed with plain index tensors, without a Python loop over nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from recnn.errors import GraphError
+from recnn.graphs import _dgl
+from recnn.graphs.plan import Direction, Plan, inner_steps, source_step
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
+
+
+@dataclass(eq=False)
+class Schedule:
+    """The levels of a forest of N nodes in B trees.
+
+    Attributes:
+        order: (N,) the node at each row of the level order.
+        rank: (N,) the row of each node, the inverse of ``order``.
+        tree: (N,) the tree of each row, in the order of the roots' numbers.
+        parent: (N,) the row of the parent of each row, -1 for a root; ascending.
+        slot: (N,) the slot of each row below its parent.
+        offsets: first row of each level, and N.
+    """
+
+    order: Tensor
+    rank: Tensor
+    tree: Tensor
+    parent: Tensor
+    slot: Tensor
+    offsets: list[int]
+
+    @torch.inference_mode(False)
+    def plan(self, direction: Direction) -> Plan:
+        """The steps from the leaves "up" to the roots, or from the roots "down"."""
+        return self.up if direction == "up" else self.down
+
+    def to(self, device: torch.device | str) -> Schedule:
+        """Copy the schedule to ``device``."""
+        tensors = {name: getattr(self, name).to(device) for name in ("order", "rank", "tree", "parent", "slot")}
+        return Schedule(**tensors, offsets=self.offsets)
+
+    @property
+    def trees(self) -> int:
+        """Number B of trees."""
+        return self.offsets[1]
+
+    @cached_property
+    def width(self) -> int | None:
+        """Number of slots; None if siblings share a slot, as they do in a graph without slots, or one is negative."""
+        shared = (self.parent[1:] == self.parent[:-1]) & (self.slot[1:] == self.slot[:-1]) & (self.parent[1:] >= 0)
+        return None if bool(shared.any()) or int(self.slot.min()) < 0 else int(self.slot.max()) + 1
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether the nodes are numbered in level order."""
+        return torch.equal(self.order, torch.arange(len(self.order), device=self.order.device))
+
+    @cached_property
+    def up(self) -> Plan:
+        """Bottom-up: a step is the inner nodes of a level, whose children are the next level."""
+        below = torch.bincount(self.parent[self.trees :], minlength=len(self.parent))
+        inner = below.nonzero().squeeze(1)
+        bounds = torch.searchsorted(inner, inner.new_tensor(self.offsets[:-1])).tolist()
+        children = torch.arange(self.trees, len(self.parent), device=inner.device)
+        segment = torch.searchsorted(inner, self.parent[self.trees :])
+        edge_bounds = [offset - self.trees for offset in self.offsets[1:]]
+        edges = children, segment, self.slot[self.trees :]
+        whole, steps = inner_steps(inner, bounds, edges, edge_bounds, self.offsets[1:-1])
+        begins = set(self.offsets)
+        steps = [
+            step._replace(
+                sources=count,
+                merge=None if isinstance(step.nodes, slice) and step.nodes.start in begins else merge,
+            )
+            for step, count, merge in zip(steps, *self._merges(below > 0), strict=False)
+        ]
+        sources = source_step((below == 0).nonzero().squeeze(1), self.tree)
+        return Plan(sources, whole, steps[::-1], upward=True)
+
+    def _merges(self, inner: Tensor) -> tuple[list[int], Sequence[Tensor]]:
+        """For each level, the number of its leaves, and the place of each row if the leaves come last."""
+        sizes = self.slot.new_tensor([b - a for a, b in pairwise(self.offsets)])
+        starts = self.slot.new_tensor(self.offsets[:-1])
+        begin = torch.repeat_interleave(starts, sizes)
+        before = inner.cumsum(0) - inner.long()  # inner nodes in earlier rows
+        ahead = before - before[begin]
+        last = begin + torch.repeat_interleave(sizes, sizes) - 1
+        own = (before[last] + inner[last].long()) - before[begin]  # inner nodes on the level
+        rows = torch.arange(len(inner), device=inner.device) - begin
+        place = torch.where(inner, ahead, own + rows - ahead)
+        return (sizes - own[starts]).tolist(), place.split(sizes.tolist())
+
+    @cached_property
+    def down(self) -> Plan:
+        """Top-down: a step is a level but the first, and the only predecessor of a node is its parent."""
+        rows = torch.arange(len(self.parent), device=self.parent.device)
+        bounds = [offset - self.trees for offset in self.offsets[1:]]
+        edges = self.parent[self.trees :], rows[: len(rows) - self.trees], self.slot[self.trees :]
+        whole, steps = inner_steps(rows[self.trees :], bounds, edges, bounds, self.offsets[:-2])
+        return Plan(source_step(rows[: self.trees], self.tree), whole, steps, upward=False)
+
+
+def schedule(graph: DGLGraph) -> Schedule:
+    """Compute the levels of a forest, single graph or batch; kept on the graph while its edges and slots stay the same.
+
+    Raises:
+        GraphError: no nodes, a node with two parents, or a cycle; it names the nodes. Slots that are no integers.
+    """
+    structure, slot = _dgl.structure(graph), graph.edata.get("slot")
+    kept = getattr(graph, "_recnn_schedule", None)
+    if kept is not None and kept[0] is structure and _same(kept[1], slot):
+        return kept[2]  # type: ignore[no-any-return]
+    if slot is not None and slot.is_floating_point():
+        raise GraphError(f"graph.edata['slot'] must be integers, got {slot.dtype}")
+    child, parent = (ends.long() for ends in graph.edges())
+    made = _levels(graph.num_nodes(), child, parent, None if slot is None else slot.long())
+    graph._recnn_schedule = structure, None if slot is None else slot.clone(), made
+    return made
+
+
+@torch.inference_mode(False)  # what is kept may be used in training next
+def chains(batch_sizes: tuple[int, ...], device: str = "cpu") -> Schedule:
+    """The levels of chains that are numbered as in a packed sequence, each chain hanging from its first token.
+
+    Seen so, level t holds the tokens t, and the numbering is the level order. Who reads from the first token to the
+    last goes *down*.
+
+    Args:
+        batch_sizes: how many chains have a first token, a second, ..., as in `torch.nn.utils.rnn.PackedSequence`;
+            token t of chain b is node ``sum(batch_sizes[:t]) + b``.
+        device: where the tensors are to be.
+    """
+    sizes = torch.tensor(batch_sizes)
+    begins = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    time = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+    order = torch.arange(len(time))
+    chain = order - begins[time]
+    parent = torch.where(time > 0, begins[time - 1] + chain, -1)
+    made = Schedule(order, order, chain, parent, torch.zeros_like(order), begins.tolist())
+    return made if device == "cpu" else made.to(device)
+
+
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is other or (one is not None and other is not None and torch.equal(one, other))
+
+
+@torch.inference_mode(False)  # what is kept may be used in training next
+def _levels(n: int, child: Tensor, above: Tensor, slot_of_edge: Tensor | None) -> Schedule:
+    if n == 0:
+        raise GraphError("the graph has no nodes")
+    parent = child.new_full((n,), -1)
+    parent[child] = above
+    if len(child) and (degrees := torch.bincount(child, minlength=n)).max() > 1:
+        node = int(degrees.argmax())
+        raise GraphError(
+            f"node {node} has several parents: {sorted(above[child == node].tolist())}; edges go from child to "
+            "parent, are these the other way? (A graph that is no forest runs with engine='dgl'.)"
+        )
+    slot = torch.zeros_like(parent)
+    if slot_of_edge is not None:
+        slot[child] = slot_of_edge
+    depth, root = _depths(parent)
+
+    is_root = parent < 0
+    tree = is_root.cumsum(0)[root] - 1
+    count = int(is_root.sum())
+    height = depth.new_zeros(count).scatter_reduce(0, tree, depth, "amax")
+    place = torch.empty_like(height)
+    place[height.argsort(descending=True, stable=True)] = torch.arange(count, device=place.device)
+    order = (depth * count + place[tree]).argsort(stable=True)
+    offsets = [0, *torch.bincount(depth).cumsum(0).tolist()]
+    if not _siblings_in_order(parent, slot, order, count):
+        order = _sorted_by_parent(parent, slot, order, offsets)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(n, device=order.device)
+    by_row = parent[order]
+    by_row = torch.where(by_row >= 0, rank[by_row], by_row)
+    return Schedule(order, rank, tree[order], by_row, slot[order], offsets)
+
+
+def _depths(parent: Tensor) -> tuple[Tensor, Tensor]:
+    """The distance of each node from its root, and the root, by pointer doubling: log2(depth) rounds."""
+    nodes = torch.arange(len(parent), device=parent.device)
+    depth = (parent >= 0).long()
+    ancestor = torch.where(parent >= 0, parent, nodes)
+    for _ in range(len(parent).bit_length() + 1):
+        further = ancestor[ancestor]
+        if torch.equal(further, ancestor):
+            break
+        depth = depth + depth[ancestor]
+        ancestor = further
+    lost = parent[ancestor] >= 0
+    if lost.any():
+        node = int(ancestor[lost][0])  # after so many steps up one is on the cycle
+        cycle = [node]
+        while (node := int(parent[node])) != cycle[0]:
+            cycle.append(node)
+        raise GraphError(f"nodes {' -> '.join(map(str, [*cycle, cycle[0]]))} form a cycle")
+    return depth, ancestor
+
+
+def _siblings_in_order(parent: Tensor, slot: Tensor, order: Tensor, roots: int) -> bool:
+    """Whether each level of ``order`` has siblings together, in the order of their parents and slots."""
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device)
+    above, place = rank[parent[order[roots:]]], slot[order[roots:]]
+    later, same = above[1:] > above[:-1], above[1:] == above[:-1]
+    return bool((later | (same & (place[1:] >= place[:-1]))).all())
+
+
+def _sorted_by_parent(parent: Tensor, slot: Tensor, order: Tensor, offsets: list[int]) -> Tensor:
+    """``order`` with each level sorted by the place of the parent, then by slot."""
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device)
+    wide = int(slot.max()) + 1
+    for begin, end in pairwise(offsets[1:]):
+        level = order[begin:end]
+        level = level[(rank[parent[level]] * wide + slot[level]).argsort(stable=True)]
+        order[begin:end] = level
+        rank[level] = torch.arange(begin, end, device=order.device)
+    return order

@@ -1,0 +1,76 @@
+"""Inside state vectors: the states of a graph's nodes, asked for by node, by span, or by label and span."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from recnn.errors import GraphError
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
+
+
+class NodeStates:
+    """The states of all nodes of a graph.
+
+    Attributes:
+        graph: the graph, a tree or a batch of trees.
+        state: the cell's state, a NamedTuple of tensors (N, H).
+        h: (N, H) hidden states in the order of the nodes.
+        c: (N, H) cell states, None for a cell without them.
+    """
+
+    def __init__(self, graph: DGLGraph, state: Any) -> None:
+        self.graph = graph
+        self.state = state
+        self.h: Tensor = state.hidden
+        self.c: Tensor | None = getattr(state, "cell", None)
+
+    @property
+    def roots(self) -> Tensor:
+        """(B, H) the hidden states of the roots, in the order of the trees."""
+        return self.h[self.graph.out_degrees() == 0]
+
+    def node(self, index: int, tree: int = 0) -> Tensor:
+        """(H,) the hidden state of a node, by its number within its tree."""
+        nodes = self._nodes(tree)
+        if not 0 <= index < len(nodes):
+            raise GraphError(f"tree {tree} has nodes 0..{len(nodes) - 1}, and no node {index}")
+        return self.h[nodes[index]]
+
+    def span(self, i: int, j: int, label: str | None = None, tree: int = 0) -> Tensor:
+        """(H,) the hidden state of the phrase over words i..j, 1-based and both included: s^A_{i:j}.
+
+        Args:
+            i: the first word.
+            j: the last word.
+            label: A; without it, the topmost phrase over these words.
+            tree: which tree of a batch.
+
+        Raises:
+            GraphError: no such phrase; the message says which there are.
+        """
+        if "span" not in self.graph.ndata:
+            raise GraphError("the graph has no node data 'span', (i, j) of each node")
+        spans = self.graph.ndata["span"].tolist()
+        here = [node for node in self._nodes(tree) if spans[node] == [i, j]]
+        if not here:
+            raise GraphError(f"no phrase spans ({i}, {j}) in tree {tree}")
+        parents = dict(zip(*(ends.tolist() for ends in self.graph.edges()), strict=True))
+        if label is None:
+            return self.h[next(node for node in here if parents.get(node) not in here)]
+        table: Sequence[str] = getattr(self.graph, "labels", None) or ()
+        names = [table[index] if 0 <= index < len(table) else "" for index in self.graph.ndata["label"][here].tolist()]
+        if label not in names:
+            raise GraphError(f"span ({i}, {j}) has no label {label!r}; labels there: {', '.join(names)}")
+        return self.h[here[names.index(label)]]
+
+    def _nodes(self, tree: int) -> range:
+        sizes = self.graph.batch_num_nodes().tolist()
+        if not 0 <= tree < len(sizes):
+            raise GraphError(f"there is no tree {tree} in a batch of {len(sizes)}")
+        start = sum(sizes[:tree])
+        return range(start, start + sizes[tree])

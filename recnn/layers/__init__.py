@@ -1,0 +1,1 @@
+"""Networks made of cells: encoders of forests, recurrent networks, output heads, attention."""

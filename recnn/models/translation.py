@@ -1,0 +1,301 @@
+"""Sequence to sequence, and tree to sequence: an encoder, attention over its states, and a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from nltk import Tree
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_sequence, unpack_sequence
+
+from corpora.vocabulary import Vocabulary
+from parsers.shapes import shaped
+from parsers.trees import words_of
+from recnn.cells.base import Cell
+from recnn.data.datasets import word_graph
+from recnn.layers.attention import Attention, BahdanauAttention, LuongAttention, Memory
+from recnn.layers.encoder import Encoder
+from recnn.layers.recurrent import Recurrent
+from recnn.models.config import TranslationConfig
+from recnn.models.folder import Model
+from recnn.models.phrases import WordVectors
+from recnn.models.search import Candidate, beam_search
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
+
+START, END = "<s>", "</s>"
+"""The special words of a target vocabulary: ``Vocabulary(words, specials=(START, END))``."""
+
+
+class SourceEncoder(nn.Module):
+    """The states of all nodes of the source: a chain is a tree, so one `recnn.Encoder` is for both.
+
+    Attributes:
+        output_size: M.
+    """
+
+    def __init__(self, config: TranslationConfig, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        both = config.direction == "both"
+        wide = 2 if both and config.merge == "concat" else 1
+        size = config.input_size
+        self.words = WordVectors(vocabulary, size, config.input_dropout, config.word_dropout, config.subwords)
+        self.sequence: Recurrent | None = None
+        if config.leaves == "sequence":
+            cell = config.make_cell(size)
+            self.sequence = Recurrent(cell, bidirectional=both, merge_mode=config.merge)
+            size = wide * cell.output_size
+        cell = config.make_cell(size, 1 if config.model == "sequence" else config.arity)
+        self.network = Encoder(cell, config.num_layers, config.direction, config.merge, dropout=config.layer_dropout)
+        self.output_size = wide * cell.output_size
+
+    def forward(self, forest: DGLGraph) -> Tensor:
+        """(N, M)."""
+        word = forest.ndata["word"]
+        leaves = (word >= 0).nonzero().squeeze(1)
+        if self.sequence is not None:
+            # In the order of the text, sentence by sentence.
+            sizes = forest.batch_num_nodes()
+            tree = torch.repeat_interleave(torch.arange(len(sizes)), sizes)[leaves]
+            start = forest.ndata["span"][leaves, 0]
+            leaves = leaves[(tree * (int(start.max()) + 1) + start).argsort()]
+            vectors = self.words.of(forest, leaves)
+            sentences = vectors.split(tree.bincount().tolist())
+            vectors = torch.cat(unpack_sequence(self.sequence(pack_sequence(sentences, enforce_sorted=False))[0]))
+        else:
+            vectors = self.words.of(forest, leaves)
+        x = vectors.new_zeros(len(word), vectors.shape[1])
+        h: Tensor = self.network(forest, x.index_copy(0, leaves.to(x.device), vectors)).h
+        return h
+
+
+class Decoding(NamedTuple):
+    """Where a decoder is in B sentences, in its L layers, and what it looks at."""
+
+    state: tuple[Tensor, ...]
+    """(L, B, *) for each field of the cell's state."""
+    memory: Memory | None
+
+
+class Translator(Model, kind="translation"):
+    """A sentence of the target language from a sentence, or a tree over a sentence, of the source language.
+
+    The encoder makes a state m of each node of a chain or a tree, of words and phrases alike. The decoder, layers of
+    the same kind of cell, begins with what the root says, for each part of its state, and reads word by word:
+
+        s_0 = tanh(W_0 m_root + b_0)
+        s_t = cell(E y_(t-1), s_(t-1)),           c_t from s_t        attention "luong"
+        s_t = cell([E y_(t-1); c_t], s_(t-1)),    c_t from s_(t-1)    attention "bahdanau"
+        r_t = tanh(W_c [c_t; s_t])                                    Luong et al. 2015, eq. 5; s_t without attention
+        p(y_t) = softmax(W_y r_t + b_y)                               eq. 6
+
+    with c_t of `recnn.layers.attention`. Luong's c_t does not reach the next step (their "input feeding" is not done),
+    so that all steps of a known target are one call. Bahdanau's output has a maxout layer in place of r_t.
+
+    Trees are after Eriguchi, Hashimoto and Tsuruoka, "Tree-to-sequence attentional neural machine translation", ACL
+    2016: the decoder looks at words and at phrases (section 3.2). Their leaves are the states of an LSTM over the
+    words; with ``leaves="sequence"`` the leaves read these states in place of words. Their first state is composed of
+    the last of the words' and the root's; here it is made of the root's alone.
+
+    Without attention it is the encoder-decoder of Cho et al. and Sutskever et al. 2014, a text from one vector.
+
+    Args:
+        config: what it is made of.
+        source: the words of the source; it must be open.
+        target: those of the target, with the special words `START` and `END`; it must be open.
+
+    Shapes:
+        B sentences, N nodes, S the most of a sentence, T target steps, M and H the states of encoder and decoder, V
+        the words of the target.
+    """
+
+    Config = TranslationConfig
+    vocabulary_names = ("source", "target")
+    attention: Attention | None
+
+    def __init__(self, config: TranslationConfig, source: Vocabulary, target: Vocabulary) -> None:
+        super().__init__()
+        if target.specials[1:] != (START, END):
+            raise ValueError(f"the target vocabulary must have the special words {START} and {END}")
+        self.config = config
+        self.source, self.target = source, target
+        self.encoder = SourceEncoder(config, source)
+        memory = self.encoder.output_size
+        self.words = WordVectors(target, config.input_size, config.input_dropout, config.word_dropout)
+        cell = config.make_cell(config.input_size + (memory if config.attention == "bahdanau" else 0))
+        size = cell.output_size
+        self.decoder = Recurrent(cell, config.num_layers, dropout=config.layer_dropout)
+        self._parts = [shape[0] for shape in cell.state_shapes()]
+        self.begin = nn.Linear(memory, config.num_layers * sum(self._parts))
+        self.attention = None
+        if config.attention != "none":
+            kind = LuongAttention if config.attention == "luong" else BahdanauAttention
+            self.attention = kind(size, memory)
+            self.combine = nn.Linear(memory + size, size, bias=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(size, len(target))
+
+    def graph(self, source: Sequence[str] | Tree) -> DGLGraph:
+        """The graph of a source sentence; a tree of the configuration's shape is put over words that have none."""
+        if self.config.model == "sequence":
+            source = words_of(source) if isinstance(source, Tree) else source
+        elif not isinstance(source, Tree):
+            source = shaped(source, self.config.shape)
+        return word_graph(source, self.source, self.config.subwords)
+
+    def forward(self, forest: DGLGraph, read: Tensor) -> Tensor:
+        """The scores (T, B, V) of each next word, given the words (T, B) before it, `START` first.
+
+        Args:
+            forest: B source sentences, see `graph`.
+            read: what follows the end of a shorter sentence is any word.
+        """
+        scores: Tensor = self.output(self.readout(forest, read)[0])
+        return scores
+
+    def readout(self, forest: DGLGraph, read: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The states r (T, B, H) that the output layer reads, and the weights of attention (B, T, S)."""
+        decoding = self.encode(forest)
+        x = self.words(read)
+        if self.config.attention != "bahdanau":
+            state = decoding.state if len(self._parts) > 1 else decoding.state[0]
+            r, weights = self._look(self.decoder(x, state)[0].transpose(0, 1), decoding.memory)
+            return r.transpose(0, 1), weights
+        cells = [cell.prepared(x.shape[1], x) for cell in self.decoder.encoder.cells]
+        found = []
+        for step in x:
+            r, weights, decoding = self._advance(cells, step, decoding)
+            found.append((r, weights))
+        rs, each = zip(*found, strict=True)
+        return torch.stack(rs), torch.cat(each, dim=1)
+
+    def encode(self, forest: DGLGraph) -> Decoding:
+        """What the decoder begins with."""
+        states = self.encoder(forest)
+        roots = (forest.out_degrees() == 0).nonzero().squeeze(1).to(states.device)
+        first = torch.tanh(self.begin(states.index_select(0, roots))).to(self.begin.weight.dtype)
+        first = first.view(len(first), self.config.num_layers, -1).transpose(0, 1)
+        memory = None if self.attention is None else self.attention.memory(states, forest.batch_num_nodes())
+        return Decoding(first.split(self._parts, dim=2), memory)
+
+    def step(self, last: Tensor, decoding: Decoding) -> tuple[Tensor, Decoding]:
+        """The log-probabilities (B, V) of the words after the ``last`` (B,), and where the decoder is then.
+
+        A translation is made of words: the unknown word and `START` are not among them.
+        """
+        r, _, decoding = self._advance(self.decoder.encoder.cells, self.words(last), decoding)
+        scores = self.output(r).log_softmax(1)
+        scores[:, :2] = -torch.inf
+        return scores, decoding
+
+    @torch.no_grad()
+    def search(
+        self, forest: DGLGraph, beam: int = 5, max_length: int | None = None, length_penalty: float = 1.0
+    ) -> list[list[Candidate]]:
+        """The most probable translations of each sentence, see `recnn.models.search.beam_search`.
+
+        Args:
+            forest: source sentences, see `graph`.
+            beam: the width.
+            max_length: largest number of words of a translation; by default ten more than twice those of the longest
+                source sentence.
+            length_penalty: α.
+        """
+        state, memory = self.encode(forest)
+        start, end = self.target.index(START), self.target.index(END)
+
+        def pick(decoding: Decoding, rows: Tensor) -> Decoding:
+            return decoding._replace(state=tuple(part[:, rows.to(part.device)] for part in decoding.state))
+
+        found = []
+        for number, size in enumerate(forest.batch_num_nodes().tolist()):
+            own = slice(number, number + 1)
+            seen = None if memory is None else Memory(*(part[own, :size] for part in memory))
+            decoding = Decoding(tuple(part[:, own] for part in state), seen)
+            longest_here = max_length or _longest(forest)
+            found.append(beam_search(self.step, decoding, pick, start, end, beam, longest_here, length_penalty))
+        return found
+
+    @torch.no_grad()
+    def translate(
+        self, forest: DGLGraph, beam: int = 1, max_length: int | None = None, length_penalty: float = 1.0
+    ) -> list[list[str]]:
+        """The words of the best translation of each sentence; with a beam of 1 of all sentences together.
+
+        See `search`.
+        """
+        if beam > 1:
+            return [self.spelt(best[0].tokens) for best in self.search(forest, beam, max_length, length_penalty)]
+        decoding = self.encode(forest)
+        end = self.target.index(END)
+        last = torch.full((forest.batch_size,), self.target.index(START))
+        found: list[Tensor] = []
+        ended = torch.zeros(len(last), dtype=torch.bool)
+        for _ in range(max_length or _longest(forest)):
+            scores, decoding = self.step(last, decoding)
+            last = scores.argmax(1).cpu()
+            found.append(last)
+            ended |= last == end
+            if ended.all():
+                break
+        return [self.spelt(row) for row in torch.stack(found, dim=1).tolist()]
+
+    def indices(self, words: Sequence[str]) -> list[int]:
+        """Those of words of the target as they are written: other forms of a word are other words."""
+        return [self.target.index(word) if word in self.target else 0 for word in words]
+
+    def spelt(self, tokens: Sequence[int]) -> list[str]:
+        """The words of these numbers, up to `END`."""
+        words = [self.target[token] for token in tokens]
+        return words[: words.index(END)] if END in words else words
+
+    @torch.no_grad()
+    def attended(self, graph: DGLGraph, words: Sequence[str]) -> Tensor | None:
+        """(T, N) which nodes of one sentence are looked at for each word of its translation, and for `END`."""
+        read = torch.tensor(self.indices([START, *words])).unsqueeze(1)
+        weights = self.readout(graph, read)[1]
+        return None if weights is None else weights[0]
+
+    def _advance(self, cells: Sequence[Cell], x: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor | None, Decoding]:
+        """One step in which x (B, D) is read: r (B, H), the weights (B, 1, S), and where the decoder is then."""
+        state, memory = decoding
+        context = weights = None
+        if self.config.attention == "bahdanau":
+            assert self.attention is not None
+            context, weights = self.attention(state[0][-1].unsqueeze(1), memory)
+            x = torch.cat([x, context.squeeze(1)], dim=1)
+        after = []
+        for layer, cell in enumerate(cells):
+            x = F.dropout(x, self.config.layer_dropout, self.training) if layer else x
+            own = cell(x, tuple(part[layer] for part in state))
+            after.append((own,) if isinstance(own, Tensor) else own)
+            x = after[-1][0]
+        r, weights = self._look(x.unsqueeze(1), memory, context, weights)
+        return r.squeeze(1), weights, Decoding(tuple(map(torch.stack, zip(*after, strict=True))), memory)
+
+    def _look(
+        self, s: Tensor, memory: Memory | None, context: Tensor | None = None, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the output layer reads, r (B, T, H), of states s (B, T, H); the weights (B, T, S) of their contexts."""
+        if self.attention is not None:
+            if context is None:
+                context, weights = self.attention(s, memory)
+            s = torch.tanh(self.combine(torch.cat([context, s], dim=2)))
+        return self.dropout(s), weights
+
+
+def _longest(forest: DGLGraph) -> int:
+    tree = torch.repeat_interleave(torch.arange(forest.batch_size), forest.batch_num_nodes())
+    return 2 * int(tree[forest.ndata["word"] >= 0].bincount().max()) + 10
+
+
+def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
+    """The words of each node, for attention: those of its phrase, or its own, for a node of a chain has one."""
+    return [
+        " ".join(words[end - 1 : end] if word >= 0 else words[start - 1 : end])
+        for word, (start, end) in zip(graph.ndata["word"].tolist(), graph.ndata["span"].tolist(), strict=True)
+    ]

@@ -1,0 +1,118 @@
+"""The reconstruction of phrases, and their labels if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nltk import Tree
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchmetrics import MeanMetric
+
+from corpora.vocabulary import Vocabulary
+from parsers.errors import InputError
+from parsers.trees import constituents, words_of
+from recnn.data.batches import TreeBatches, loader
+from recnn.data.datasets import TreeDataset, known
+from recnn.models.autoencoder import Reconstruction, TreeAutoencoder
+from recnn.models.config import AutoencoderConfig
+from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
+from recnn.training.options import TreeTraining, WordTraining
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
+
+
+class AutoencoderObjective(Objective):
+    """The reconstruction of phrases, weighted against the cross entropy of labels.
+
+        E = alpha * mean of E_rec + (1 - alpha) * mean of the cross entropy
+
+    over the phrases, and over the nodes that have a target. (Socher et al. 2011, section 2.4; there they are summed
+    over a sentence, so that long ones count more.) Greedy trees are those of the weights as they are, and no gradient
+    goes through the choice.
+
+    Args:
+        config: of the autoencoder.
+        training: of the training.
+        trees: to learn from.
+        held_out: to choose the best epoch on.
+        words: the first word vectors.
+
+    Raises:
+        InputError: no trees, or a label that the configuration lacks.
+    """
+
+    model: TreeAutoencoder
+
+    def __init__(
+        self,
+        config: AutoencoderConfig,
+        training: TreeTraining,
+        trees: Sequence[Tree],
+        held_out: Sequence[Tree],
+        words: WordTraining | None = None,
+    ) -> None:
+        if not trees or not held_out:
+            raise InputError(f"there are no trees to {'choose on' if trees else 'train on'}")
+        words = words or WordTraining()
+        self.training = training
+        vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.min_count)
+        labels = Vocabulary(config.labels or labels_of([*trees, *held_out]), unknown=None)
+        self.data, self.dev = (TreeDataset(part, vocabulary, labels) for part in (trees, held_out))
+        self.order = tree_batches(training, self.data.sizes)
+        self.model = TreeAutoencoder(config, vocabulary)
+        fill_vectors(self.model.words, vocabulary, words)
+        self.measures = {
+            "error": Measure(MeanMetric(), "min", share=False),
+            "words": Measure(MeanMetric()),
+            **({"labels": Measure(MeanMetric())} if config.labels else {}),
+        }
+
+    def batches(self, epoch: int) -> DataLoader[Any]:
+        self.order.set_epoch(epoch)
+        return loader(self.data, self.order, self.training.workers)
+
+    def held_out(self) -> DataLoader[Any]:
+        return loader(self.dev, TreeBatches(self.dev.sizes, nodes=4096, shuffle=False))
+
+    def loss(self, batch: DGLGraph) -> Tensor:
+        forest, found = self._read(batch)
+        alpha, head = self.model.config.alpha, self.model.head
+        # A batch of single words has nothing to reconstruct.
+        error: Tensor = found.error.sum() / (forest.in_degrees() > 0).sum().clamp(min=1)
+        if head is None:
+            return error
+        rows, target = known(forest)
+        scores = head(found.states.index_select(0, rows.to(error.device)))
+        loss: Tensor = alpha * error + (1 - alpha) * head.loss(scores, target.to(error.device))
+        return loss
+
+    def measure(self, batch: DGLGraph) -> None:
+        """The mean of E_rec, and the shares of words and of labels that are right; see `Phrase.parts`."""
+        forest, found = self._read(batch)
+        word = forest.ndata["word"][forest.edges()[0]]
+        right = self.model.nearest(found.children).cpu() == word
+        self.measures["error"].metric.update(found.error.cpu()[forest.in_degrees() > 0])
+        self.measures["words"].metric.update(right[word >= 0].float())
+        if self.model.head is not None:
+            rows, target = known(forest)
+            answers = self.model.head(found.states).argmax(1).cpu()[rows]
+            self.measures["labels"].metric.update((answers == target).float())
+
+    def digest(self) -> dict[str, str]:
+        return {
+            name: digest_of(*(graph.ndata[key] for graph in data for key in ("word", "target", "span")))
+            for name, data in (("train", self.data), ("dev", self.dev))
+        }
+
+    def _read(self, batch: DGLGraph) -> tuple[DGLGraph, Reconstruction]:
+        forest = batch if self.model.config.trees == "given" else self.model.regrown(batch)
+        return forest, self.model(forest)
+
+
+def labels_of(trees: Iterable[Tree]) -> tuple[str, ...]:
+    """The labels of all nodes that have one, sorted."""
+    found = {c.node.label() for tree in trees for c in constituents(tree) if isinstance(c.node, Tree)}
+    return tuple(sorted(found - {""}))

@@ -1,0 +1,106 @@
+"""Pairs of sentences: how related they are, or whether one follows from the other."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchmetrics import MeanSquaredError, PearsonCorrCoef, SpearmanCorrCoef
+from torchmetrics.classification import MulticlassAccuracy
+
+from corpora.pairs import ENTAILMENTS, SentencePair
+from corpora.vocabulary import Vocabulary
+from parsers.errors import InputError
+from parsers.shapes import shaped
+from parsers.tokens import tokenize
+from recnn.data.batches import TreeBatches, loader
+from recnn.data.datasets import PairDataset, Pairs
+from recnn.models.config import PairConfig
+from recnn.models.pairs import PairModel
+from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
+from recnn.training.options import TreeTraining, WordTraining
+
+
+class PairObjective(Objective):
+    """The relatedness or the entailment of pairs of sentences.
+
+    Args:
+        config: of the model.
+        training: of the training.
+        pairs: to learn from.
+        held_out: to choose the best epoch on.
+        words: the first word vectors.
+    """
+
+    model: PairModel
+
+    def __init__(
+        self,
+        config: PairConfig,
+        training: TreeTraining,
+        pairs: Sequence[SentencePair],
+        held_out: Sequence[SentencePair],
+        words: WordTraining | None = None,
+    ) -> None:
+        if not pairs or not held_out:
+            raise InputError(f"there are no pairs to {'choose on' if pairs else 'train on'}")
+        words = words or WordTraining()
+        self.training = training
+        sentences = (sentence for pair in pairs for sentence in (pair.first, pair.second))
+        vocabulary = Vocabulary.of((word for text in sentences for word in tokenize(text)), words.min_count)
+        self.data = pair_dataset(pairs, config, vocabulary)
+        self.dev = pair_dataset(held_out, config, vocabulary)
+        self.order = tree_batches(training, self.data.sizes)
+        self.model = PairModel(config, vocabulary)
+        fill_vectors(self.model.encoder.words, vocabulary, words)
+        self.measures = pair_measures(config)
+
+    def batches(self, epoch: int) -> DataLoader[Any]:
+        self.order.set_epoch(epoch)
+        return loader(self.data, self.order, self.training.workers)
+
+    def held_out(self) -> DataLoader[Any]:
+        return loader(self.dev, TreeBatches(self.dev.sizes, nodes=4096, shuffle=False))
+
+    def loss(self, batch: Pairs) -> Tensor:
+        found = self.model(batch.forest)
+        return self.model.head.loss(found, batch.target.to(found.device))
+
+    def measure(self, batch: Pairs) -> None:
+        answers = self.model.answers(batch.forest).cpu()
+        for measure in self.measures.values():
+            measure.metric.update(answers, batch.target)
+
+    def digest(self) -> dict[str, str]:
+        return {"train": _digest(self.data), "dev": _digest(self.dev)}
+
+
+def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: Vocabulary) -> PairDataset:
+    """The pairs with trees of the configuration's shape over their sentences, and its targets."""
+    trees = [(shaped(tokenize(a.first), config.shape), shaped(tokenize(a.second), config.shape)) for a in pairs]
+    if config.answer == "relatedness":
+        target = torch.tensor([pair.relatedness for pair in pairs])
+    else:
+        target = torch.tensor([ENTAILMENTS.index(pair.entailment) for pair in pairs])
+    return PairDataset(trees, target, vocabulary, config.subwords)
+
+
+def pair_measures(config: PairConfig) -> dict[str, Measure]:
+    """Pearson's r, Spearman's ρ and the mean squared error, as SemEval 2014 has them; or the accuracy."""
+    if config.answer == "entailment":
+        return {"accuracy": Measure(MulticlassAccuracy(len(ENTAILMENTS), average="micro"))}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*large memory footprint")  # not with some thousands of numbers
+        spearman = SpearmanCorrCoef()
+    return {
+        "pearson": Measure(PearsonCorrCoef(), share=False),
+        "spearman": Measure(spearman, share=False),
+        "squared_error": Measure(MeanSquaredError(), "min", share=False),
+    }
+
+
+def _digest(data: PairDataset) -> str:
+    forest = data[list(range(len(data)))].forest
+    return digest_of(data.target, forest.ndata["word"], forest.ndata["span"])

@@ -1,0 +1,136 @@
+"""Sequences of numbers: a class, yes or no, or a number, at every step or at the last."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
+from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
+
+from parsers.errors import InputError
+from recnn.data.batches import TreeBatches, loader
+from recnn.models.config import SequenceConfig
+from recnn.models.sequences import SequenceModel
+from recnn.training.objectives.base import Measure, Objective, digest_of
+from recnn.training.options import Training
+
+
+class Sequences(NamedTuple):
+    """n examples: inputs (n, T, D), or (n, D) if there is one, and targets (n,) or (n, T)."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    @property
+    def steps(self) -> int:
+        """T of targets (n, T), or (n, T, C)."""
+        return self.targets.shape[1] if self.targets.dim() > 1 else 1
+
+
+class _Rows(Dataset[Sequences]):
+    def __init__(self, data: Sequences) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data.inputs)
+
+    def __getitem__(self, index: list[int]) -> Sequences:
+        return Sequences(self.data.inputs[index], self.data.targets[index])
+
+
+class SequenceObjective(Objective):
+    """The answers of a `SequenceModel`.
+
+    Args:
+        config: of the network.
+        training: of the training.
+        data: to learn from.
+        held_out: to choose the best epoch on.
+        closing: see `Objective`.
+    """
+
+    model: SequenceModel
+
+    def __init__(
+        self,
+        config: SequenceConfig,
+        training: Training,
+        data: Sequences,
+        held_out: Sequences,
+        closing: Callable[[SequenceModel], list[str]] | None = None,
+    ) -> None:
+        if not len(data.inputs) or not len(held_out.inputs):
+            raise InputError(f"there are no sequences to {'choose on' if len(data.inputs) else 'train on'}")
+        self.training = training
+        self.closing = closing
+        self.data, self.dev = data, held_out
+        self.order = TreeBatches([1] * len(data.inputs), training.batch, seed=training.seed)
+        self.model = SequenceModel(config)
+        self.measures = measures_of(config)
+
+    def batches(self, epoch: int) -> DataLoader[Any]:
+        self.order.set_epoch(epoch)
+        return loader(_Rows(self.data), self.order, self.training.workers)
+
+    def held_out(self) -> DataLoader[Any]:
+        return loader(_Rows(self.dev), TreeBatches([1] * len(self.dev.inputs), 512, shuffle=False))
+
+    def loss(self, batch: Sequences) -> Tensor:
+        return self.model.loss(self.model(batch.inputs, batch.steps), batch.targets)
+
+    def measure(self, batch: Sequences) -> None:
+        update(self.measures, self.model, batch)
+
+    def digest(self) -> dict[str, str]:
+        return {"train": digest_of(*self.data), "dev": digest_of(*self.dev)}
+
+
+class _RightSequences(Metric):
+    """The share of sequences that are right at every step."""
+
+    right: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, answers: Tensor, target: Tensor) -> None:
+        self.right += (answers == target).all(1).sum()
+        self.count += len(target)
+
+    def compute(self) -> Tensor:
+        return self.right / self.count
+
+
+def measures_of(config: SequenceConfig) -> dict[str, Measure]:
+    """The accuracy, of whole sequences as well if there are many answers; or the errors of numbers."""
+    if config.task == "regression":
+        return {
+            "rmse": Measure(MeanSquaredError(squared=False), "min", share=False),
+            "mae": Measure(MeanAbsoluteError(), "min", share=False),
+        }
+    accuracy: Metric = BinaryAccuracy()
+    if config.task == "classes":
+        accuracy = MulticlassAccuracy(config.outputs, average="micro")
+    found = {"accuracy": Measure(accuracy)}
+    return found | ({"sequences": Measure(_RightSequences())} if config.steps.endswith("many") else {})
+
+
+def update(measures: dict[str, Measure], model: SequenceModel, batch: Sequences) -> None:
+    """Measure the answers to a batch."""
+    answers = model.answers(batch.inputs, batch.steps).cpu()
+    for measure in measures.values():
+        measure.metric.update(answers, batch.targets)
+
+
+@torch.no_grad()
+def measured(model: SequenceModel, data: Sequences, batch: int = 512) -> dict[str, float]:
+    """What a model's measures are on some data."""
+    measures = measures_of(model.config)
+    for inputs, targets in zip(data.inputs.split(batch), data.targets.split(batch), strict=True):
+        update(measures, model, Sequences(inputs, targets))
+    return {name: float(measure.metric.compute()) for name, measure in measures.items()}

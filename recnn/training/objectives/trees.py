@@ -1,0 +1,107 @@
+"""A class for every node of a tree, or for its root: sentiment, the values of ListOps, the labels of any treebank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nltk import Tree
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
+
+from corpora.sst import SENTIMENTS
+from corpora.vocabulary import Vocabulary
+from parsers.errors import InputError
+from parsers.trees import words_of
+from recnn.data.batches import TreeBatches, loader
+from recnn.data.datasets import Targets, known
+from recnn.models.config import TreeConfig
+from recnn.models.trees import TreeClassifier
+from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
+from recnn.training.options import TreeTraining, WordTraining
+from recnn.training.scores import positive
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
+
+
+class TreeObjective(Objective):
+    """The targets of the nodes of trees, by the cross entropy over those that have one.
+
+    Args:
+        config: of the classifier.
+        training: of the training.
+        trees: to learn from.
+        held_out: to choose the best epoch on.
+        words: the first word vectors.
+        targets: "all" nodes or only the "roots" are learnt from.
+
+    Raises:
+        InputError: no trees, none with a target, or a label that the configuration lacks.
+    """
+
+    model: TreeClassifier
+
+    def __init__(
+        self,
+        config: TreeConfig,
+        training: TreeTraining,
+        trees: Sequence[Tree],
+        held_out: Sequence[Tree],
+        words: WordTraining | None = None,
+        targets: Targets = "all",
+    ) -> None:
+        if not trees or not held_out:
+            raise InputError(f"there are no trees to {'choose on' if trees else 'train on'}")
+        words = words or WordTraining()
+        self.training = training
+        vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.min_count)
+        self.model = TreeClassifier(config, vocabulary)
+        self.data = self.model.dataset(trees, targets)
+        self.dev = self.model.dataset(held_out)
+        for name, data in (("train", self.data), ("choose", self.dev)):
+            if not (data.targets() >= 0).any():
+                raise InputError(f"no node of the trees to {name} on has a target")
+        self.order = tree_batches(training, self.data.sizes)
+        fill_vectors(self.model.encoder.words, vocabulary, words)
+        self.polar = config.labels == tuple(SENTIMENTS)
+        self.measures = {}
+        for place in ("all", "roots") if targets == "all" else ("roots", "all"):
+            accuracy = MulticlassAccuracy(len(config.labels), average="micro", ignore_index=-1)
+            self.measures[place] = Measure(accuracy)
+            if self.polar:
+                self.measures[f"binary_{place}"] = Measure(BinaryAccuracy(ignore_index=-1))
+        if self.polar:
+            first, second, third, fourth = (measure.metric for measure in self.measures.values())
+            self.measures["mean"] = Measure((first + second + third + fourth) / 4)
+
+    def batches(self, epoch: int) -> DataLoader[Any]:
+        self.order.set_epoch(epoch)
+        return loader(self.data, self.order, self.training.workers)
+
+    def held_out(self) -> DataLoader[Any]:
+        return loader(self.dev, TreeBatches(self.dev.sizes, nodes=4096, shuffle=False))
+
+    def loss(self, batch: DGLGraph) -> Tensor:
+        """The mean over the nodes that have a target."""
+        rows, target = known(batch)
+        return self.model.head.loss(self.model(batch, rows), target.to(self.model.head.linear.weight.device))
+
+    def measure(self, batch: DGLGraph) -> None:
+        rows, target = known(batch)
+        if not len(rows):
+            return
+        p = self.model.head.probabilities(self.model(batch, rows)).cpu()
+        below = batch.out_degrees()[rows] > 0
+        for place, asked in (("all", target), ("roots", target.masked_fill(below, -1))):
+            self.measures[place].metric.update(p, asked)
+            if self.polar:
+                sign = (asked > 2).long().masked_fill((asked == 2) | (asked < 0), -1)
+                self.measures[f"binary_{place}"].metric.update(positive(p).long(), sign)
+
+    def digest(self) -> dict[str, str]:
+        return {
+            name: digest_of(*(graph.ndata[key] for graph in data for key in ("word", "target", "span")))
+            for name, data in (("train", self.data), ("dev", self.dev))
+        }

@@ -1,0 +1,83 @@
+"""Pieces of words: the formula, and what they are for."""
+
+import pytest
+import torch
+from nltk import Tree
+
+import recnn
+from corpora import Vocabulary
+from recnn.data.subwords import MOST, add_pieces, combined, pieces_of
+from recnn.models.phrases import WordVectors
+
+torch.set_num_threads(1)
+TREE = Tree.fromstring("(S (NP her duck) (VP (V ducks) ducked))")
+
+
+def test_pieces_are_the_grams_of_three_to_five_characters():
+    grams = ["<du", "duc", "uck", "ck>", "<duc", "duck", "uck>", "<duck", "duck>"]
+    many = 1 << 40  # so many that no two share one
+    assert len(set(pieces_of("duck", many))) == len(grams)
+    assert pieces_of("Duck", many) == pieces_of("duck", many)
+    shared = set(pieces_of("duck", many)) & set(pieces_of("ducks", many))
+    assert len(shared) == len(["<du", "duc", "uck", "<duc", "duck", "<duck"])
+    assert len(pieces_of("a" * 500, many)) == MOST
+    assert len(pieces_of("a", many)) == len(["<a>"])
+    assert max(pieces_of("incomprehensibilities", 7)) < 7
+
+
+def test_a_word_has_the_sum_of_its_pieces_over_the_root_of_their_number():
+    graph = recnn.tree_to_graph(TREE)
+    add_pieces(graph, TREE.leaves(), 50)
+    table = torch.randn(50, 3, dtype=torch.float64)
+    found = combined(graph.ndata["pieces"], table, sparse=False)
+    words = graph.ndata["word"].tolist()
+    for row, word, (start, _) in zip(found, words, graph.ndata["span"].tolist(), strict=True):
+        pieces = pieces_of(TREE.leaves()[start - 1], 50) if word >= 0 else ()
+        expected = sum((table[piece] for piece in pieces), torch.zeros(3).double()) / max(1, len(pieces)) ** 0.5
+        torch.testing.assert_close(row, expected)
+
+
+def test_a_word_that_was_never_seen_has_a_vector_of_its_own():
+    vocabulary = Vocabulary.of(["her", "duck"])
+    words = WordVectors(vocabulary, 4, subwords=1000)
+    graph = recnn.data.datasets.word_graph(["ducks", "geese"], vocabulary, 1000)
+    assert graph.ndata["word"].tolist() == [0, 0]
+    first, second = words.of(graph, torch.arange(2))
+    assert not torch.allclose(first, second)
+    with pytest.raises(ValueError, match="make the graphs with its subwords"):
+        words.of(recnn.data.datasets.word_graph(["ducks"], vocabulary), torch.arange(1))
+
+
+@pytest.mark.parametrize("model", ["tree", "sequence"])
+@pytest.mark.parametrize("kind", ["classifier", "pairs", "translator"])
+def test_every_model_of_words_reads_the_pieces(kind, model):
+    """The vectors of the pieces get a gradient, and decide what a model says of words that it does not know."""
+    torch.manual_seed(0)
+    vocabulary = Vocabulary.of(["her", "duck"])
+    sizes = {"input_size": 4, "hidden_size": 3, "subwords": 100, "dropout": 0.0, "model": model}
+    other = Tree.fromstring("(S (NP his goose) (VP (V honks) honked))")
+    if kind == "classifier":
+        made = recnn.TreeClassifier(recnn.TreeConfig(("a", "b"), **sizes), vocabulary)
+        found = [made(made.dataset([tree.copy(deep=True)], "all")[[0]]) for tree in map(unlabelled, (TREE, other))]
+        words = made.encoder.words
+    elif kind == "pairs":
+        made = recnn.PairModel(recnn.PairConfig(**sizes), vocabulary)
+        pairs = recnn.PairDataset([(TREE, TREE), (other, other)], torch.zeros(2), vocabulary, 100)
+        found = [made(pairs[[at]].forest) for at in (0, 1)]
+        words = made.encoder.words
+    else:
+        target = Vocabulary(["la", "oie"], specials=("<s>", "</s>"))
+        made = recnn.Translator(recnn.TranslationConfig(**sizes), vocabulary, target)
+        read = torch.tensor([[target.index("<s>")]])
+        found = [made(recnn.batch([made.graph(tree)]), read) for tree in (TREE, other)]
+        words = made.encoder.words
+    assert not torch.allclose(*found)
+    found[0].sum().backward()
+    assert words.pieces.weight.grad.abs().sum() > 0
+
+
+def unlabelled(tree):
+    result = tree.copy(deep=True)
+    for phrase in result.subtrees():
+        phrase.set_label("")
+    return result

@@ -1,0 +1,124 @@
+"""Classifiers: what they compute of trees and sequences."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from nltk import Tree
+
+import recnn
+from corpora import SENTIMENTS, bundled_sentiment
+from parsers import words_of
+from recnn import TreeClassifier, TreeConfig, TreeDataset, Vocabulary
+from recnn.cells import cell_class, cell_names
+
+torch.set_num_threads(1)
+TREES = [tree for tree, _ in zip(bundled_sentiment("dev"), range(8), strict=False)]
+VOCABULARY = Vocabulary.of(word for tree in TREES for word in words_of(tree))
+LABELS = tuple(SENTIMENTS)
+DATA = TreeDataset(TREES, VOCABULARY, SENTIMENTS)
+
+CELLS = [name for name in cell_names() if cell_class(name).__module__.startswith("recnn.")]
+
+
+def classifier(seed=0, **options):
+    torch.manual_seed(seed)
+    return TreeClassifier(TreeConfig(LABELS, **{"input_size": 6, "hidden_size": 4, **options}), VOCABULARY)
+
+
+@pytest.mark.parametrize("direction", ["up", "both"])
+@pytest.mark.parametrize("model", ["tree", "sequence"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_batch_answers_as_its_trees_do(model, cell, direction):
+    if cell == "matrix-vector" and model == "sequence":
+        return
+    made = classifier(model=model, cell=cell, direction=direction).eval()
+    together = made(DATA[[2, 0, 1]])
+    torch.testing.assert_close(together, torch.cat([made(DATA[i]) for i in (2, 0, 1)]))
+    assert together.shape == (sum(DATA.sizes[:3]), 5)
+    together.sum().backward()
+    assert all(parameter.grad is not None for parameter in made.parameters())
+    by_tree = torch.cat(made.probabilities([TREES[i] for i in (2, 0, 1)]))
+    torch.testing.assert_close(by_tree, together.softmax(1))
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "ave"])
+@pytest.mark.parametrize("direction", ["up", "both"])
+@pytest.mark.parametrize("model", ["tree", "sequence"])
+def test_some_rows_are_rows_of_the_whole_answer(model, direction, merge):
+    made = classifier(model=model, direction=direction, merge=merge, num_layers=2).double().eval()
+    forest = DATA[[3, 0, 5]]
+    rows = torch.randperm(forest.num_nodes(), generator=torch.Generator().manual_seed(1))[:9].repeat(2)
+    weights = torch.linspace(-1, 1, 18 * 5, dtype=torch.float64).view(18, 5)
+    answers = []
+    for asked in (made(forest, rows), made(forest)[rows]):
+        made.zero_grad()
+        (asked * weights).sum().backward()
+        answers.append((asked, *(parameter.grad.clone() for parameter in made.parameters())))
+    torch.testing.assert_close(*answers)
+    none = made(forest, rows[:0])
+    assert none.shape == (0, 5)
+    made.head.loss(none, rows[:0]).backward()
+
+
+@pytest.mark.parametrize(("direction", "layers"), [("up", 1), ("up", 2), ("both", 1), ("both", 2)])
+def test_a_sequence_model_reads_each_phrase(direction, layers):
+    made = classifier(model="sequence", direction=direction, num_layers=layers).eval()
+    ways = direction == "both"
+    reference = recnn.LSTM(6, 4, num_layers=layers, bidirectional=ways, return_sequences=False)
+    reference.encoder.load_state_dict(made.encoder.network.encoder.state_dict())
+    states = made.encoder(DATA[[1, 0]])
+    row = 0
+    for tree in (1, 0):
+        words = [VOCABULARY.index(word) for word in words_of(TREES[tree])]
+        for first, last in DATA[tree].ndata["span"].tolist():
+            x = made.encoder.words.embedding(torch.tensor(words[first - 1 : last]))
+            torch.testing.assert_close(states[row], reference(x)[0])
+            row += 1
+
+
+def test_a_tree_model_is_a_head_over_an_encoder_over_word_vectors():
+    made = classifier(direction="both", num_layers=2).double().eval()
+    reference = recnn.Encoder(recnn.LSTMCell(6, 4, 2), 2, "both").double()
+    reference.load_state_dict(made.encoder.network.state_dict())
+    vectors = made.encoder.words.embedding.weight
+    x = torch.stack([0 * vectors[0] if word < 0 else vectors[word] for word in DATA[0].ndata["word"].tolist()])
+    h = reference(DATA[0], x).h
+    torch.testing.assert_close(made(DATA[0]), h @ made.head.linear.weight.T + made.head.linear.bias)
+
+
+def test_labels_of_a_tree_play_no_part_in_its_answer():
+    made = classifier().eval()
+    bare = TREES[0].copy(deep=True)
+    for node in bare.subtrees():
+        node.set_label("?")
+    assert torch.equal(*made.probabilities([TREES[0]]), *made.probabilities([bare]))
+
+
+def test_dropped_words_are_unknown_in_training_only():
+    made = classifier(word_dropout=0.999, dropout=0.0)
+    forest = TreeDataset(TREES, VOCABULARY, SENTIMENTS)[[0]]
+    unknown = forest.ndata["word"].clone()
+    unknown[unknown >= 0] = 0
+    dropped = made(forest)
+    made.eval()
+    assert not torch.equal(dropped, made(forest))
+    forest.ndata["word"] = unknown
+    torch.testing.assert_close(dropped, made(forest))
+
+
+def test_a_closed_vocabulary_is_refused():
+    with pytest.raises(ValueError, match="must have a word for unknown ones"):
+        TreeClassifier(TreeConfig(LABELS, input_size=6, hidden_size=4), Vocabulary(["a"], unknown=None))
+
+
+def test_a_node_with_more_children_than_the_arity_is_named():
+    with pytest.raises(recnn.GraphError, match="but the cell takes 2 children"):
+        classifier().probabilities([Tree.fromstring("(S a b c)")])
+
+
+def test_importing_recnn_imports_nothing_of_training():
+    heavy = "{'lightning', 'torchmetrics', 'matplotlib', 'safetensors'}"
+    code = f"import sys, recnn, recnn.cli; print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
