@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 import recnn
-from recnn.graphs._dgl import DGLGraph, dgl
+from recnn.graphs import _dgl
+from recnn.graphs._dgl import DGLGraph
 
 
 class Forest(NamedTuple):
@@ -124,7 +125,7 @@ class Example(Levels):
         with graph.local_scope():
             graph.ndata["iou"] = linear(forest.x, self.W_iou) * self.masks[id(forest)]
             graph.ndata["h"], graph.ndata["c"] = torch.zeros(n, H), torch.zeros(n, H)
-            dgl.prop_nodes_topo(graph, self.message, self.reduce, apply_node_func=self.apply_node)
+            _dgl.prop_nodes_topo(graph, self.message, self.reduce, apply_node_func=self.apply_node)
             hidden: Tensor = graph.ndata["h"]
         return hidden
 
@@ -153,7 +154,7 @@ class ChildSum(Levels):
         self.given: dict[int, dict[str, Tensor]] = {}
         for forest in self.forests:
             rows, trees = forest.x.split(forest.graph.batch_num_nodes().tolist()), []
-            for tree, x in zip(dgl.unbatch(forest.graph), rows, strict=True):
+            for tree, x in zip(_dgl.unbatch(forest.graph), rows, strict=True):
                 children, parents = tree.edges()
                 edges = torch.stack([parents, children], 1)
                 orders = treelstm.calculate_evaluation_orders(edges.tolist(), len(x))

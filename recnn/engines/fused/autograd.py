@@ -19,36 +19,36 @@ def run(run: Run, x: Tensor, initial: Any) -> Any:
     tensors = (x, *(weight for weight in weights if weight is not None), *before)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return cell.State(*_Fused.apply(run, x, *weights, *before))
-    walk = walk_of(run, x, weights, before, keep=False)
-    found = cell.State(*walk.forward())
-    walk.release()
-    return found
+    return cell.State(*_walk(run, x, run.kernel.arranged(weights), before, keep=False).forward())
 
 
-def walk_of(run: Run, x: Tensor, weights: Weights, initial: tuple[Tensor, ...], keep: bool) -> Walk:
+def _walk(run: Run, *arguments: Any, **options: Any) -> Walk:
     """The walk for the cell's children: by slot, or as a set."""
-    kind = SumWalk if run.cell.arity == "sum" else Walk
-    return kind(run, x, weights, initial, keep)
+    return (SumWalk if run.cell.arity == "sum" else Walk)(run, *arguments, **options)
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, run: Run, x: Tensor, *tensors: Any) -> tuple[Tensor, ...]:
-        ctx.run = run
-        ctx.walk = walk_of(run, x, Weights(*tensors[:4]), tensors[4:], keep=True)
-        ctx.save_for_backward(x, *tensors)
+        ctx.run, ctx.count = run, 1 + len(tensors)
+        weights = run.kernel.arranged(Weights(*tensors[:4]))
+        walk = _walk(run, x, weights, tensors[4:], keep=True)
+        found = walk.forward()
+        # In autograd's care, the buffers live until the last backward pass.
+        ctx.save_for_backward(x, *tensors, *weights, *walk.buffers)
         ctx.set_materialize_grads(False)
-        return ctx.walk.forward()  # type: ignore[no-any-return]
+        return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        saved = ctx.saved_tensors
-        if torch.is_grad_enabled() or ctx.walk.released:
-            # The derivative of a derivative (create_graph) is autograd's work, and so is a second pass (retain_graph).
-            return None, *_differentiable(ctx.run, saved, gradients)
-        found = ctx.walk.backward(gradients, ctx.needs_input_grad[1])
-        ctx.walk.release()
-        return None, *found
+        run, saved = ctx.run, ctx.saved_tensors
+        x, *tensors = given = saved[: ctx.count]
+        if torch.is_grad_enabled():  # the derivative of a derivative (create_graph) is autograd's work
+            return None, *_differentiable(run, given, gradients)
+        weights, buffers = Weights(*saved[ctx.count : ctx.count + 4]), saved[ctx.count + 4 :]
+        walk = _walk(run, x, weights, tuple(tensors[4:]), keep=True, saved=buffers)
+        d_x, d_weights, d_initial = walk.backward(gradients, ctx.needs_input_grad[1])
+        return None, d_x, *run.kernel.disarranged(d_weights), *d_initial
 
 
 @torch.enable_grad()

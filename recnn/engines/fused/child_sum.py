@@ -29,7 +29,7 @@ class SumWalk(Walk):
             return one
         self.U_f = self.weights.hh[self.recurrent :]
         self.edge_factors: list[Any] = []
-        return one._replace(forget=self.empty(part.whole.edges, self.kernel.hidden_size))
+        return one._replace(forget=self._buffer(part.whole.edges, self.kernel.hidden_size))
 
     def _beside(self, one: Pass) -> Iterable[Any]:
         if one.forget is None:
@@ -48,14 +48,14 @@ class SumWalk(Walk):
     def _whole_children(self, whole: Step) -> list[Tensor]:
         return [summed(take(self.states[0], whole.predecessors), whole)]
 
-    def _backward_part(self, one: Pass, made: Tensor) -> list[tuple[int, Tensor, Tensor]]:
+    def _backward_part(self, one: Pass, made: Tensor, flowing: list[Tensor]) -> list[tuple[int, Tensor, Tensor]]:
         whole = one.part.whole
         if one.forget is None or not whole.size:
-            return super()._backward_part(one, made)
+            return super()._backward_part(one, made, flowing)
         # df_k is dc times these; `_pass_back` multiplies them in place, last step first.
         factors = _aten.sigmoid_backward(take(self.states[1], whole.predecessors), one.forget)
         self.edge_factors = one.part.edges.of(factors)
-        products = super()._backward_part(one, made)
+        products = super()._backward_part(one, made, flowing)
         made[:, self.recurrent :] = summed(factors, whole)
         return [*products, (self.recurrent, factors, take(self.states[0], whole.predecessors))]
 
@@ -74,7 +74,7 @@ class SumWalk(Walk):
         self.kernel.backward(columns, here, [below])
         d_sum = below.view(step.size, H).addmm_(recurrent, self.weights.hh[: self.recurrent])
         direct = predecessors[0] is not None
-        to = predecessors if direct else [buffer.new_zeros(step.edges, H) for buffer in self.flowing]
+        to = predecessors if direct else [flow.new_zeros(step.edges, H) for flow in self.flowing]
         to[0].add_(d_sum.index_select(0, step.segment))
         if self.kernel.gated:
             factor, f = self.edge_factors.pop(), beside[1]
@@ -83,8 +83,8 @@ class SumWalk(Walk):
             to[0].addmm_(factor, self.U_f)
             to[1].addcmul_(f, d_c)
         if not direct:
-            for buffer, part in zip(self.flowing, to, strict=True):
-                add(buffer, step.predecessors, part)
+            for flow, part in zip(self.flowing, to, strict=True):
+                add(flow, step.predecessors, part)
 
 
 def summed(rows: Tensor, step: Step) -> Tensor:

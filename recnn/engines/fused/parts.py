@@ -27,10 +27,14 @@ class Cuts:
             self._sizes.append(end - begin)
             at = end
         self._sizes.append(total - at)
+        self._any = any(pick is not None for pick in self._picks)
+        self._whole = list(rows) == [slice(0, total)]
 
     def of(self, values: Tensor) -> list[Tensor | None]:
         """The rows of ``values``; None in place of those that are not a slice."""
-        parts = values.split_with_sizes(self._sizes)
+        if self._whole:
+            return [values]
+        parts = values.split_with_sizes(self._sizes) if self._any else ()
         return [None if pick is None else parts[pick] for pick in self._picks]
 
 

@@ -6,7 +6,7 @@ computed in one step, and of all other nodes, level by level. Backward, the grad
 the whole forest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -16,9 +16,9 @@ from torch import Tensor
 
 from recnn.cells.base import Cell
 from recnn.engines.fused.kernel import Columns, Kernel
+from recnn.engines.fused.memory import buffer
 from recnn.engines.fused.parts import Layout, Part, layout, place
 from recnn.engines.fused.projection import bias_gradients, bias_of, double, project, projection_gradients
-from recnn.engines.fused.workspace import workspace
 from recnn.graphs.plan import Direction, Rows, Step, take
 from recnn.graphs.schedule import Schedule
 
@@ -66,17 +66,24 @@ class Walk:
     Args:
         run: what to walk.
         x: inputs (N, D).
-        weights: weights of the cell.
+        weights: weights of the cell, in the order of the kernel.
         initial: initial states (B, H), one tensor per field of the state, or none.
-        keep: keep what the backward pass needs.
+        keep: keep what the backward pass needs, in ``buffers``.
+        saved: in the backward pass, the ``buffers`` of the forward pass.
     """
 
-    def __init__(self, run: Run, x: Tensor, weights: Weights, initial: tuple[Tensor, ...], keep: bool) -> None:
+    def __init__(
+        self,
+        run: Run,
+        x: Tensor,
+        weights: Weights,
+        initial: tuple[Tensor, ...],
+        keep: bool,
+        saved: Sequence[Tensor] | None = None,
+    ) -> None:
         self.run, self.kernel, self.keep = run, run.kernel, keep
         self.layout: Layout = layout(run.schedule, run.direction)
-        self.x, self.weights, self.initial = x, self.kernel.arranged(weights), initial
-        self.buffers: list[Tensor] = []  # from the workspace
-        self.released = False
+        self.x, self.weights, self.initial = x, weights, initial
         # Without a backward pass all steps share memory, unless there is so little of it that cutting costs more.
         self.shared = not keep and self.layout.inner.whole.size > 512
         self.recurrent = self.kernel.recurrent_blocks * self.kernel.hidden_size  # columns that U feeds
@@ -89,50 +96,47 @@ class Walk:
         self.absent = absent if absent is None or self.fed else absent[:count]
         if self.absent is not None:
             self.absent = self.absent.unsqueeze(1) if self.absent.any() else None
-
-    def empty(self, rows: int, columns: int) -> Tensor:
-        """A buffer that lasts until the end of the walk."""
-        self.buffers.append(workspace.empty(self.x, rows, columns))
-        return self.buffers[-1]
-
-    def release(self) -> None:
-        """Leave the memory to the next walk."""
-        workspace.give_back(*self.buffers)
-        self.__dict__.clear()
-        self.released = True
+        self.buffers: list[Tensor] = []
+        self._saved = None if saved is None else iter(saved)
+        self._allocate()
 
     def forward(self) -> tuple[Tensor, ...]:
         """The states (N, H) in the order of the graph."""
-        n, H = len(self.layout.rows), self.kernel.hidden_size
-        rows = n + self.run.schedule.trees * bool(self.initial)
-        direct = self.run.schedule.in_order and not self.keep  # what is handed out is never a pooled buffer
-        self.states = [self.x.new_empty(rows, H) if direct else self.empty(rows, H) for _ in range(self.kernel.fields)]
-        with torch.inference_mode():  # cutting views is cheaper in it; what it makes must not leave the walk
+        n = len(self.layout.rows)
+        with torch.inference_mode():  # cutting views is cheaper in it
             for state, before in zip(self.states, self.initial, strict=False):
                 state[n:] = before
-            self._prepare()
+            bias = bias_of(self.kernel, self.weights.bias_ih, self.weights.bias_hh, self.x)
+            self.doubled_bias = double(self.kernel, bias.clone())
+            self._fill(bias)
+            states = [state[:n] for state in self.states]
             for one in self.passes:
-                self._forward_part(one)
+                self._forward_part(one, states)
         if not self.run.schedule.in_order:
             return tuple(part.index_select(0, self.run.schedule.rank) for part in self.states)
-        return tuple(part[:n] if direct else part[:n].clone() for part in self.states)
+        return tuple(part[:n].clone() if self.keep else part[:n] for part in self.states)
 
-    def _prepare(self) -> None:
-        """Double the weights of some gates, project the inputs, and allocate all buffers."""
+    def _buffer(self, rows: int, columns: int) -> Tensor:
+        """A buffer that the backward pass needs as well."""
+        self.buffers.append(buffer(self.x, rows, columns) if self._saved is None else next(self._saved))
+        return self.buffers[-1]
+
+    def _allocate(self) -> None:
+        """Allocate all buffers, or, in the backward pass, take those of the forward pass."""
         kernel, layout, H = self.kernel, self.layout, self.kernel.hidden_size
-        U = self.weights.hh[: self.recurrent]
-        self.U_t = (double(kernel, self.empty(*U.shape).copy_(U)) if kernel.doubled_blocks else U).t()
-        bias = bias_of(kernel, self.weights.bias_ih, self.weights.bias_hh, self.x)
-        self.doubled_bias = double(kernel, bias.clone())
-        count = layout.sources.whole.size
-        filled = self._projected(bias)
+        n, count = len(layout.rows), layout.sources.whole.size
+        rows = n + self.run.schedule.trees * bool(self.initial)
+        self.states = [self._buffer(rows, H) for _ in range(kernel.fields)]
+        used = self.x if self.fed else self.x[:count]  # as they are, if the nodes are numbered in this order
+        self.rows = used if layout.order is None and self.absent is None else self._buffer(*used.shape)
+        filled = self._buffer(len(used), len(self.source_blocks) * H)
         if self.fed:
             gates = filled[count:]
         else:
-            gates = self.empty(layout.widest if self.shared else layout.inner.whole.size, len(bias))
-            gates[:, self.recurrent :] = self.doubled_bias[self.recurrent :]  # which stays: U does not feed it
-        extra = self.empty(layout.widest if self.shared else len(layout.rows), kernel.extra * H)
-        self.scratch = [self.x.new_empty(layout.widest, H) for _ in self.states]
+            size = layout.widest if self.shared else layout.inner.whole.size
+            gates = self._buffer(size, len(kernel.input_blocks) * H)
+        extra = self._buffer(layout.widest if self.shared else n, kernel.extra * H)
+        self.filled = filled
         self.passes = (
             self._pass(layout.sources, filled[:count], extra[:count], True, not self.initial),
             self._pass(layout.inner, gates, extra if self.shared else extra[count:], self.fed, False),
@@ -141,22 +145,25 @@ class Walk:
     def _pass(self, part: Part, gates: Tensor, extra: Tensor, fed: bool, childless: bool) -> Pass:
         return Pass(part, gates, extra, fed, childless, None)
 
-    def _projected(self, bias: Tensor) -> Tensor:
-        """W x + b of the sources, and, where the inner nodes have inputs, of them as well."""
-        order, count = self.layout.order, self.layout.sources.whole.size
-        used = self.x if self.fed else self.x[:count]  # as they are, if the nodes are numbered in this order
-        self.rows = used if order is None and self.absent is None else self.empty(*used.shape)
-        if order is not None:
-            torch.index_select(self.x, 0, order[: len(used)], out=self.rows)
+    def _fill(self, bias: Tensor) -> None:
+        """Fill the gates with W x + b, and double what becomes a tanh."""
+        kernel, layout = self.kernel, self.layout
+        U = self.weights.hh[: self.recurrent]
+        self.U_t = (double(kernel, U.clone()) if kernel.doubled_blocks else U).t()
+        self.scratch = [self.x.new_empty(layout.widest, kernel.hidden_size) for _ in self.states]
+        used = self.x[: len(self.rows)]
+        if layout.order is not None:
+            torch.index_select(self.x, 0, layout.order[: len(used)], out=self.rows)
         if self.absent is not None:
-            torch.where(self.absent, self.x.new_zeros(()), used if order is None else self.rows, out=self.rows)
-        filled = self.empty(len(self.rows), len(self.source_blocks) * self.kernel.hidden_size)
-        project(self.kernel, self.source_blocks, self.rows, self.weights.ih, bias, filled)
-        return filled
+            torch.where(self.absent, self.x.new_zeros(()), used if layout.order is None else self.rows, out=self.rows)
+        project(kernel, self.source_blocks, self.rows, self.weights.ih, bias, self.filled)
+        if not self.fed:
+            gates = self.passes[1].gates
+            gates[:, self.recurrent :] = self.doubled_bias[self.recurrent :]  # U does not feed these
 
-    def _forward_part(self, one: Pass) -> None:
-        """Compute the states of a part, step by step."""
-        part, n = one.part, len(self.layout.rows)
+    def _forward_part(self, one: Pass, states: list[Tensor]) -> None:
+        """Compute the states of a part, step by step; ``states`` are the buffers without the initial states."""
+        part = one.part
         bias = self.doubled_bias[: self.recurrent]
         for step, where, beside, gates, kept, columns, nodes, predecessors in zip(
             part.steps,
@@ -165,8 +172,8 @@ class Walk:
             part.split(one.gates[:, : self.recurrent]),
             part.split(one.extra),
             zip(*(part.split(columns) for columns in self.kernel.columns(one.gates)), strict=True),
-            zip(*(part.nodes.of(state[:n]) for state in self.states), strict=True),
-            zip(*(part.predecessors.of(state[:n]) for state in self.states), strict=True),
+            zip(*(part.nodes.of(state) for state in states), strict=True),
+            zip(*(part.predecessors.of(state) for state in states), strict=True),
             strict=False,
         ):
             children = None
@@ -208,7 +215,9 @@ class Walk:
             for state, part in zip(self.states, made, strict=True):
                 state.index_copy_(0, step.nodes, part)
 
-    def backward(self, gradients: tuple[Tensor | None, ...], wants_x: bool) -> tuple[Tensor | None, ...]:
+    def backward(
+        self, gradients: tuple[Tensor | None, ...], wants_x: bool
+    ) -> tuple[Tensor | None, Weights, list[Tensor]]:
         """The gradients of x, of the weights, and of the initial states, from those of the states."""
         found = Weights(*(None if weight is None else torch.empty_like(weight) for weight in self.weights))  # type: ignore[arg-type]
         d_x = torch.zeros_like(self.x) if wants_x else None
@@ -216,28 +225,30 @@ class Walk:
         with torch.inference_mode():
             self._start_back(gradients)
             sources, inner = self.passes
-            of_rows = self.empty(len(self.rows), sources.gates.shape[1])
+            of_rows = buffer(self.x, len(self.rows), sources.gates.shape[1])
             of_sources = of_rows[: sources.part.whole.size]
-            of_inner = of_rows[len(of_sources) :] if self.fed else self.empty(*inner.gates.shape)
-            products = self._backward_part(inner, of_inner) + self._backward_part(sources, of_sources)
+            of_inner = of_rows[len(of_sources) :] if self.fed else buffer(self.x, *inner.gates.shape)
+            flowing = [flow[: len(self.layout.rows)] for flow in self.flowing]
+            products = self._backward_part(inner, of_inner, flowing)
+            products += self._backward_part(sources, of_sources, flowing)
             self._fill_gradients(found, products, of_inner, of_sources)
-            for before, buffer in zip(d_initial, self.flowing, strict=False):
-                before.copy_(buffer[len(self.layout.rows) :])
+            for before, flow in zip(d_initial, self.flowing, strict=False):
+                before.copy_(flow[len(self.layout.rows) :])
             self._fill_input_gradients(found.ih, d_x, of_rows)
-        return d_x, *self.kernel.disarranged(found), *d_initial
+        return d_x, found, d_initial
 
     def _start_back(self, gradients: tuple[Tensor | None, ...]) -> None:
         """Bring the gradients of the states into level order, in buffers to which the loop adds."""
         n = len(self.layout.rows)
-        self.flowing = [self.empty(*state.shape) for state in self.states]
-        for buffer, gradient in zip(self.flowing, gradients, strict=True):
+        self.flowing = [buffer(self.x, *state.shape) for state in self.states]
+        for flow, gradient in zip(self.flowing, gradients, strict=True):
             if gradient is None:
-                buffer.zero_()
+                flow.zero_()
             elif self.run.schedule.in_order:
-                buffer[:n] = gradient
+                flow[:n] = gradient
             else:
-                torch.index_select(gradient, 0, self.run.schedule.order, out=buffer[:n])
-            buffer[n:].zero_()
+                torch.index_select(gradient, 0, self.run.schedule.order, out=flow[:n])
+            flow[n:].zero_()
 
     def _fill_gradients(
         self, found: Weights, products: list[tuple[int, Tensor, Tensor]], of_inner: Tensor, of_sources: Tensor
@@ -258,7 +269,7 @@ class Walk:
         """Fill the gradients of W and of x from those of W x."""
         order, d_rows = self.layout.order, d_x
         if d_x is not None:
-            d_rows = d_x[: len(self.rows)] if order is None else self.empty(*self.rows.shape)
+            d_rows = d_x[: len(self.rows)] if order is None else buffer(self.x, *self.rows.shape)
         projection_gradients(self.kernel, self.source_blocks, of_rows, self.rows, self.weights.ih, d_W, d_rows)
         if d_x is not None and d_rows is not None:
             if self.absent is not None:
@@ -266,13 +277,18 @@ class Walk:
             if order is not None:
                 d_x.index_copy_(0, order[: len(d_rows)], d_rows)
 
-    def _backward_part(self, one: Pass, made: Tensor) -> list[tuple[int, Tensor, Tensor]]:
+    def _backward_part(self, one: Pass, made: Tensor, flowing: list[Tensor]) -> list[tuple[int, Tensor, Tensor]]:
         """Fill ``made`` with the gradients of the gates of a part, last step first.
+
+        Args:
+            one: the part.
+            made: (n, G) or fewer columns.
+            flowing: the gradients of the states, without those of the initial states.
 
         Returns:
             For blocks of rows of U, their first row, the gradients of the products with them, and the other factor.
         """
-        part, kernel, n = one.part, self.kernel, len(self.layout.rows)
+        part, kernel = one.part, self.kernel
         whole = part.whole
         if not whole.size:
             return []
@@ -284,12 +300,12 @@ class Walk:
             part.places(self.run.cell.arity),
             self._beside(one),
             zip(*(part.split(view) for view in views), strict=True),
-            zip(*(part.nodes.of(buffer[:n]) for buffer in self.flowing), strict=True),
-            zip(*(part.predecessors.of(buffer[:n]) for buffer in self.flowing), strict=True),
+            zip(*(part.nodes.of(flow) for flow in flowing), strict=True),
+            zip(*(part.predecessors.of(flow) for flow in flowing), strict=True),
             strict=False,
         )
         for step, where, beside, (recurrent, *columns), nodes, predecessors in reversed(list(pieces)):
-            here = [take(buffer, step.nodes) for buffer in self.flowing] if nodes[0] is None else list(nodes)
+            here = [take(flow, step.nodes) for flow in self.flowing] if nodes[0] is None else list(nodes)
             if one.childless:
                 kernel.backward(tuple(columns), here, None)
             else:
@@ -317,18 +333,18 @@ class Walk:
         if view:
             below = [part.view(step.size, K, H) for part in predecessors]
         else:
-            below = [buffer.new_zeros(step.size, K, H) for buffer in self.flowing]
+            below = [flow.new_zeros(step.size, K, H) for flow in self.flowing]
         self.kernel.backward(columns, here, below)
         below[0].view(step.size, K * H).addmm_(recurrent, self.weights.hh)
         if not view:
-            for buffer, part in zip(self.flowing, below, strict=True):
+            for flow, part in zip(self.flowing, below, strict=True):
                 edges = part.view(-1, H)
-                add(buffer, step.predecessors, edges if where is None else edges.index_select(0, where))
+                add(flow, step.predecessors, edges if where is None else edges.index_select(0, where))
 
 
-def add(buffer: Tensor, rows: Rows, values: Tensor) -> None:
-    """Add ``values`` to rows of ``buffer``, to some perhaps repeatedly."""
+def add(to: Tensor, rows: Rows, values: Tensor) -> None:
+    """Add ``values`` to rows of a tensor, to some perhaps repeatedly."""
     if isinstance(rows, slice):
-        buffer[rows].add_(values)
+        to[rows].add_(values)
     else:
-        buffer.index_add_(0, rows, values)
+        to.index_add_(0, rows, values)
