@@ -1,9 +1,11 @@
 """How good a classifier is: accuracy at all nodes and at the roots, fine-grained and binary, and how sure that is."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +14,9 @@ from corpora.sst import SENTIMENTS
 from recnn.data.batches import TreeBatches
 from recnn.data.datasets import TreeDataset, known
 from recnn.models.trees import TreeClassifier
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
 
 MEANINGS = {
     "binary": "negative against positive mass (the paper's)",
@@ -36,7 +41,7 @@ class Scores:
     polar: int
 
     @classmethod
-    def of(cls, probabilities: Tensor, target: Tensor, labels: Sequence[str]) -> "Scores":
+    def of(cls, probabilities: Tensor, target: Tensor, labels: Sequence[str]) -> Scores:
         """The counts from the probabilities (N, C) and targets (N,) of nodes; those without a target do not count."""
         probabilities, target = probabilities[target >= 0], target[target >= 0]
         classes = len(labels)
@@ -52,6 +57,10 @@ class Scores:
             "binary_strict": ((strict > 2) == expected) & (strict != 2),
         }
         return cls(confusion, {name: int(hits.sum()) for name, hits in right.items()}, len(p))
+
+    def __add__(self, other: Scores) -> Scores:
+        binary = {name: count + other.binary[name] for name, count in self.binary.items()}
+        return Scores(self.confusion + other.confusion, binary, self.polar + other.polar)
 
     @property
     def count(self) -> int:
@@ -101,28 +110,24 @@ def evaluate(model: TreeClassifier, data: TreeDataset, nodes: int = 4096) -> dic
     """The scores of a model at "all" nodes that have a target, and at the "roots".
 
     Args:
-        model: put into evaluation, and back.
+        model: switched to evaluation mode, and back.
         data: made with the vocabulary and labels of the model.
-        nodes: how many to look at together.
+        nodes: number of nodes per batch.
     """
-    probabilities, target, root = answers(model, data, nodes)
+    training = model.training
+    model.eval()
+    batches = [scores_of(model, data[indices]) for indices in TreeBatches(data.sizes, nodes=nodes, shuffle=False)]
+    model.train(training)
+    return {place: sum((scores[place] for scores in batches[1:]), batches[0][place]) for place in batches[0]}
+
+
+def scores_of(model: TreeClassifier, forest: DGLGraph) -> dict[str, Scores]:
+    """The scores of a model on one batch of trees, see `evaluate`."""
+    rows, target = known(forest)
+    probabilities = model.head.probabilities(model(forest, rows)).cpu()
+    root = forest.out_degrees()[rows] == 0
     labels = model.config.labels
     return {
         "all": Scores.of(probabilities, target, labels),
         "roots": Scores.of(probabilities[root], target[root], labels),
     }
-
-
-@torch.no_grad()
-def answers(model: TreeClassifier, data: TreeDataset, nodes: int = 4096) -> tuple[Tensor, Tensor, Tensor]:
-    """The probabilities (R, C) and targets (R,) of all nodes that have a target, and whether each is a root (R,)."""
-    training = model.training
-    model.eval()
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
-    for indices in TreeBatches(data.sizes, nodes=nodes, shuffle=False):
-        forest = data[indices]
-        rows, target = known(forest)
-        found.append((model.head.probabilities(model(forest, rows)).cpu(), target, forest.out_degrees()[rows] == 0))
-    model.train(training)
-    probabilities, targets, roots = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return probabilities, targets, roots

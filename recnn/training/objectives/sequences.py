@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
-from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
+from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy, MulticlassExactMatch
 
 from parsers.errors import InputError
 from recnn.data.batches import TreeBatches, loader
@@ -87,25 +87,6 @@ class SequenceObjective(Objective):
         return {"train": digest_of(*self.data), "dev": digest_of(*self.dev)}
 
 
-class _RightSequences(Metric):
-    """The share of sequences that are right at every step."""
-
-    right: Tensor
-    count: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, answers: Tensor, target: Tensor) -> None:
-        self.right += (answers == target).all(1).sum()
-        self.count += len(target)
-
-    def compute(self) -> Tensor:
-        return self.right / self.count
-
-
 def measures_of(config: SequenceConfig) -> dict[str, Measure]:
     """The accuracy, of whole sequences as well if there are many answers; or the errors of numbers."""
     if config.task == "regression":
@@ -117,7 +98,9 @@ def measures_of(config: SequenceConfig) -> dict[str, Measure]:
     if config.task == "classes":
         accuracy = MulticlassAccuracy(config.outputs, average="micro")
     found = {"accuracy": Measure(accuracy)}
-    return found | ({"sequences": Measure(_RightSequences())} if config.steps.endswith("many") else {})
+    if config.steps.endswith("many"):
+        found["sequences"] = Measure(MulticlassExactMatch(max(2, config.outputs)))
+    return found
 
 
 def update(measures: dict[str, Measure], model: SequenceModel, batch: Sequences) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nltk import Tree
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
+from torchmetrics import MeanMetric
 
 from corpora.sst import SENTIMENTS
 from corpora.vocabulary import Vocabulary
@@ -20,7 +20,7 @@ from recnn.models.config import TreeConfig
 from recnn.models.trees import TreeClassifier
 from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
 from recnn.training.options import TreeTraining, WordTraining
-from recnn.training.scores import positive
+from recnn.training.scores import scores_of
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -68,10 +68,9 @@ class TreeObjective(Objective):
         self.polar = config.labels == tuple(SENTIMENTS)
         self.measures = {}
         for place in ("all", "roots") if targets == "all" else ("roots", "all"):
-            accuracy = MulticlassAccuracy(len(config.labels), average="micro", ignore_index=-1)
-            self.measures[place] = Measure(accuracy)
+            self.measures[place] = Measure(MeanMetric())
             if self.polar:
-                self.measures[f"binary_{place}"] = Measure(BinaryAccuracy(ignore_index=-1))
+                self.measures[f"binary_{place}"] = Measure(MeanMetric())
         if self.polar:
             first, second, third, fourth = (measure.metric for measure in self.measures.values())
             self.measures["mean"] = Measure((first + second + third + fourth) / 4)
@@ -89,16 +88,12 @@ class TreeObjective(Objective):
         return self.model.head.loss(self.model(batch, rows), target.to(self.model.head.linear.weight.device))
 
     def measure(self, batch: DGLGraph) -> None:
-        rows, target = known(batch)
-        if not len(rows):
-            return
-        p = self.model.head.probabilities(self.model(batch, rows)).cpu()
-        below = batch.out_degrees()[rows] > 0
-        for place, asked in (("all", target), ("roots", target.masked_fill(below, -1))):
-            self.measures[place].metric.update(p, asked)
+        for place, scores in scores_of(self.model, batch).items():
+            shares = {place: (scores.right, scores.count)}
             if self.polar:
-                sign = (asked > 2).long().masked_fill((asked == 2) | (asked < 0), -1)
-                self.measures[f"binary_{place}"].metric.update(positive(p).long(), sign)
+                shares[f"binary_{place}"] = scores.binary["binary"], scores.polar
+            for name, (right, count) in shares.items():
+                self.measures[name].metric.update(right / max(1, count), count)
 
     def digest(self) -> dict[str, str]:
         return {
