@@ -34,10 +34,10 @@ from .errors import GraphError as GraphError
 from .errors import ModelError as ModelError
 from .errors import RunError as RunError
 from .gradients.probes import GradientNorms as GradientNorms
-from .gradients.probes import check_gradients as check_gradients
-from .gradients.probes import clip_gradients as clip_gradients
+from .gradients.norms import check_gradients as check_gradients
+from .gradients.norms import clip_gradients as clip_gradients
 from .gradients.probes import gradient_norms as gradient_norms
-from .gradients.probes import spectral_radius as spectral_radius
+from .gradients.norms import spectral_radius as spectral_radius
 from .gradients.probes import watch as watch
 from .graphs.convert import Vocabulary as Vocabulary
 from .graphs.convert import batch as batch

@@ -10,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from parsers.errors import InputError
 from recnn.data.batches import mixed
-from recnn.gradients.probes import clip_gradients
+from recnn.gradients.norms import clip_gradients
 from recnn.models.folder import Model
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
