@@ -12,24 +12,24 @@ from recnn.cells.lstm import LSTMCell
 from recnn.errors import GradientError
 
 
-def check_gradients(module: nn.Module, largest: float = math.inf) -> None:
+def check_gradients(module: nn.Module, max_norm: float = math.inf) -> None:
     """Look at the gradients of all parameters, after a backward pass.
 
     Raises:
-        GradientError: one is NaN or infinite somewhere, or longer than ``largest``; it names the parameter.
+        GradientError: one is NaN or infinite somewhere, or longer than ``max_norm``; it names the parameter.
     """
     for name, parameter in module.named_parameters():
         if parameter.grad is not None:
-            fault = fault(_values(parameter).flatten().unsqueeze(0), largest)
-            if fault is not None:
-                raise GradientError(f"{name}: {complaint('its gradient', *fault, largest)}")
+            found = fault(_values(parameter).flatten().unsqueeze(0), max_norm)
+            if found is not None:
+                raise GradientError(f"{name}: {complaint('its gradient', *found, max_norm)}")
 
 
 @torch.no_grad()
-def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor:
-    """Scale all gradients so that the norm of them together is at most ``largest``; return what it was.
+def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
+    """Scale all gradients so that the norm of them together is at most ``max_norm``; return what it was.
 
-        g ← g · largest / ‖g‖    if ‖g‖ > largest
+        g ← g · max_norm / ‖g‖    if ‖g‖ > max_norm
 
     Pascanu et al. 2013, algorithm 1; `torch.nn.utils.clip_grad_norm_`, which takes no sparse gradients, such as those
     of word vectors. A norm that is NaN or infinite scales nothing.
@@ -38,9 +38,9 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor
     if not gradients:
         return torch.tensor(0.0)
     norm: Tensor = torch.stack([gradient.norm() for gradient in gradients]).norm()
-    if largest < norm < math.inf:
+    if max_norm < norm < math.inf:
         for gradient in gradients:
-            gradient.mul_(largest / norm)
+            gradient.mul_(max_norm / norm)
     return norm
 
 
@@ -103,15 +103,16 @@ def _values(parameter: nn.Parameter) -> Tensor:
     return parameter.grad.values()
 
 
-def fault(rows: Tensor, largest: float, order: Tensor | None = None) -> tuple[int, float] | None:
+def fault(rows: Tensor, max_norm: float, order: Tensor | None = None) -> tuple[int, float] | None:
     """Which of the rows (N, S) is too long, first in ``order``, and its norm; None if none is."""
     norm = torch.linalg.vector_norm(rows.detach().double(), dim=1)
-    bad = (~(norm <= largest) | ~norm.isfinite()).nonzero().squeeze(1)
+    bad = (~(norm <= max_norm) | ~norm.isfinite()).nonzero().squeeze(1)
     if not len(bad):
         return None
     first = int(bad[0] if order is None else bad[order[bad].argmin()])
     return first, float(norm[first])
 
 
-def complaint(what: str, row: int, norm: float, largest: float) -> str:
-    return f"the norm of {what} is {norm:.2g}, over {largest:g}" if math.isfinite(norm) else f"{what} is {norm}"
+def complaint(what: str, row: int, norm: float, max_norm: float) -> str:
+    """What to say of a row that `fault` found."""
+    return f"the norm of {what} is {norm:.2g}, over {max_norm:g}" if math.isfinite(norm) else f"{what} is {norm}"

@@ -95,10 +95,10 @@ def gradient_norms(
 
 
 @contextmanager
-def watch(network: nn.Module, largest_state: float = math.inf, largest_gradient: float = math.inf) -> Iterator[None]:
+def watch(network: nn.Module, max_state: float = math.inf, max_gradient: float = math.inf) -> Iterator[None]:
     """Within it, the first state or gradient that is NaN, infinite or too long is an error that names its place.
 
-        with recnn.watch(model, largest_gradient=1e3):
+        with recnn.watch(model, max_gradient=1e3):
             loss(model(graph), target).backward()
 
         GradientError: layer 1, up, step 3, node 17: the norm of the gradient of hidden is 4.1e+04, over 1000
@@ -110,8 +110,8 @@ def watch(network: nn.Module, largest_state: float = math.inf, largest_gradient:
 
     Args:
         network: a `recnn.Recurrent`, a `recnn.Encoder`, or any module made of them.
-        largest_state: the longest that a state may be.
-        largest_gradient: the longest that the gradient with respect to a state, or that of a parameter, may be.
+        max_state: the longest that a state may be.
+        max_gradient: the longest that the gradient with respect to a state, or that of a parameter, may be.
 
     Raises:
         GradientError: see above. A step is one before which so many others had to be done: of a sequence the time,
@@ -119,15 +119,15 @@ def watch(network: nn.Module, largest_state: float = math.inf, largest_gradient:
     """
 
     def look(walk: _Walk) -> None:
-        walk.check(walk.state, walk.step, "", largest_state)
+        walk.check(walk.state, walk.step, "", max_state)
         if walk.probes.requires_grad:
             walk.probes.register_hook(
-                lambda gradient: walk.check(walk.split(gradient), walk.distance, "the gradient of ", largest_gradient)
+                lambda gradient: walk.check(walk.split(gradient), walk.distance, "the gradient of ", max_gradient)
             )
 
     with _probed(network, look):
         yield
-    check_gradients(network, largest_gradient)
+    check_gradients(network, max_gradient)
 
 
 class _Walk:
@@ -148,7 +148,7 @@ class _Walk:
     def check(self, parts: Any, order: Tensor, of: str, largest: float) -> None:
         """Raise an error if a row of a field is no number or too long, at the one that is first in ``order``."""
         faults = [fault(part.flatten(1), largest, order) for part in parts]
-        found = [(int(order[fault[0]]), field, fault) for field, fault in enumerate(faults) if fault is not None]
+        found = [(int(order[one[0]]), field, one) for field, one in enumerate(faults) if one is not None]
         if found:
             _, field, (row, norm) = min(found)
             place = f"{self.where}, step {int(self.step[row])}, node {row}"

@@ -9,7 +9,8 @@ from torch.nn.utils.rnn import pack_sequence
 
 import recnn
 from recnn.errors import GradientError
-from recnn.gradients.probes import check_gradients, clip_gradients, gradient_norms, spectral_radius, watch
+from recnn.gradients.norms import check_gradients, clip_gradients, spectral_radius
+from recnn.gradients.probes import gradient_norms, watch
 from tests.reference import Child, Node, _one_node
 from tests.strategies import forests
 
@@ -259,7 +260,7 @@ def test_the_first_long_state_is_named():
     with torch.no_grad():
         network.encoder.cells[0].weight_hh.mul_(2)
         network.encoder.cells[0].bias_ih.fill_(1)
-    found = message(network, lambda: network(torch.zeros(20, 1)), largest_state=1000)
+    found = message(network, lambda: network(torch.zeros(20, 1)), max_state=1000)
     assert found == "layer 0, up, step 9, node 9: the norm of hidden is 1e+03, over 1000"  # 2^10 - 1
 
 
@@ -279,7 +280,7 @@ def test_an_exploding_gradient_is_named_where_it_passes_the_limit():
     with torch.no_grad():
         network.encoder.cells[0].weight_hh.mul_(2)
         network.encoder.cells[0].bias_ih.fill_(1)
-    found = message(network, lambda: network(torch.zeros(20, 1))[0][-1].sum().backward(), largest_gradient=1000)
+    found = message(network, lambda: network(torch.zeros(20, 1))[0][-1].sum().backward(), max_gradient=1000)
     assert found == "layer 0, up, step 9, node 9: the norm of the gradient of hidden is 1e+03, over 1000"
 
 
@@ -297,7 +298,7 @@ def test_a_sound_network_is_let_through_with_the_same_gradients():
     network(x)[0].square().sum().backward()
     expected = [parameter.grad.clone() for parameter in network.parameters()]
     network.zero_grad()
-    with watch(network, largest_state=100, largest_gradient=1e6):
+    with watch(network, max_state=100, max_gradient=1e6):
         network(x)[0].square().sum().backward()
         with torch.no_grad():
             network(x)
@@ -362,18 +363,18 @@ def test_spectral_radius_of_each_recurrent_matrix():
     assert spectral_radius(recnn.LSTMCell(D, H, 1, proj_size=2)) == {}
 
 
-def clipped(*gradients, largest):
+def clipped(*gradients, max_norm):
     parameters = [torch.nn.Parameter(torch.zeros(gradient.shape)) for gradient in gradients]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
-    norm = clip_gradients([*parameters, torch.nn.Parameter(torch.zeros(1))], largest)
+    norm = clip_gradients([*parameters, torch.nn.Parameter(torch.zeros(1))], max_norm)
     return [parameter.grad for parameter in parameters], norm
 
 
 @pytest.mark.parametrize("largest", [0.5, 100.0])
 def test_clipping_is_torchs(largest):
     gradients = [torch.randn(3, 4), torch.randn(5)]
-    found, norm = clipped(*gradients, largest=largest)
+    found, norm = clipped(*gradients, max_norm=largest)
     parameters = [torch.nn.Parameter(torch.zeros_like(gradient)) for gradient in gradients]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
@@ -385,8 +386,8 @@ def test_clipping_is_torchs(largest):
 def test_clipping_takes_sparse_gradients_with_rows_that_came_twice():
     with torch.sparse.check_sparse_tensor_invariants(False):
         sparse = torch.sparse_coo_tensor([[1, 4, 1]], torch.randn(3, 2), (6, 2))
-        found, norm = clipped(sparse, torch.ones(3), largest=0.1)
-        dense, expected = clipped(sparse.to_dense(), torch.ones(3), largest=0.1)
+        found, norm = clipped(sparse, torch.ones(3), max_norm=0.1)
+        dense, expected = clipped(sparse.to_dense(), torch.ones(3), max_norm=0.1)
         torch.testing.assert_close(norm, expected)
         assert found[0].is_sparse
         torch.testing.assert_close([found[0].to_dense(), found[1]], dense)
@@ -394,6 +395,6 @@ def test_clipping_takes_sparse_gradients_with_rows_that_came_twice():
 
 def test_clipping_nothing():
     assert clip_gradients([torch.nn.Parameter(torch.ones(2))], 1.0) == 0
-    (gradient,), norm = clipped(torch.tensor([math.nan, 2.0]), largest=0.1)
+    (gradient,), norm = clipped(torch.tensor([math.nan, 2.0]), max_norm=0.1)
     assert norm.isnan()
     assert gradient[1] == 2
