@@ -1,4 +1,4 @@
-"""Corpora and vocabularies, on NLTK's trees: read from files, generated or bundled; only `download` downloads."""
+"""Corpora (files, generators, bundled data) and vocabularies; only `download` uses the network."""
 
 import lazy_loader
 

@@ -1,8 +1,9 @@
-"""Hourly air quality and weather of Beijing, and windows of it to forecast from.
+"""Hourly air quality and weather of Beijing, and windows of them for forecasting.
 
 Liang et al., "Assessing Beijing's PM2.5 pollution", Proceedings of the Royal Society A 471, 2015; the file is the UCI
-repository's "Beijing PM2.5". Nothing of the future gets into a forecast: a missing value is replaced by the last known
-one, the parts are cut apart before windows are made, and the scale is that of the training part.
+repository's "Beijing PM2.5". No information about the future leaks into a forecast: a missing value is replaced by the
+last known one, the table is split into parts before windows are made, and the inputs are standardised with the mean and
+standard deviation of the training part.
 """
 
 import re
@@ -24,7 +25,7 @@ WIND_DIRECTIONS = Vocabulary(["NE", "NW", "SE", "cv"], unknown=None)  # "cv" is 
 # First and last year of each part of the published file.
 AIR_YEARS = {"train": (2010, 2012), "dev": (2013, 2013), "test": (2014, 2014)}
 
-# The columns of a table, what the file calls them, and whether they can be negative.
+# Column of the table: its name in the file, and whether it may be negative.
 _NUMBERS = {
     "pm25": ("pm2.5", False),
     "dew_point": ("DEWP", True),
@@ -41,23 +42,23 @@ _WHOLE = re.compile(r"[0-9]{1,4}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = float(np.finfo(np.float32).max)
 
-# What each hour of a window has: the numbers, whether pm2.5 was measured, and which of the wind's directions it was.
+# Features of each hour of a window: the numbers, whether pm2.5 was measured, and the wind direction (one-hot).
 AIR_FEATURES = (*_NUMBERS, "pm25_known", *(f"wind_{direction}" for direction in WIND_DIRECTIONS))
 
 
 class AirQuality(NamedTuple):
-    """The columns of T successive hours, (T,) each.
+    """Table of T successive hours, with columns of shape (T,).
 
     Attributes:
-        hours: in datetime64, to the hour.
-        pm25: fine particles in micrograms a cubic metre; NaN where they were not measured.
-        dew_point: in degrees Celsius.
-        temperature: in degrees Celsius.
-        pressure: in hectopascals.
-        wind_direction: an index of `WIND_DIRECTIONS`.
-        wind_speed: in metres a second, added up for as long as the direction is the same.
-        snow_hours: for how many hours it has been snowing.
-        rain_hours: for how many hours it has been raining.
+        hours: time, in datetime64[h].
+        pm25: concentration of fine particles (PM2.5), in micrograms per cubic metre; NaN where missing.
+        dew_point: dew point, in degrees Celsius.
+        temperature: temperature, in degrees Celsius.
+        pressure: air pressure, in hectopascals.
+        wind_direction: index in `WIND_DIRECTIONS`.
+        wind_speed: wind speed, in metres per second, accumulated while the direction stays the same.
+        snow_hours: hours of snow, accumulated while it snows.
+        rain_hours: hours of rain, accumulated while it rains.
     """
 
     hours: NDArray[np.datetime64]
@@ -72,13 +73,13 @@ class AirQuality(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """N windows and what is to be forecast from them.
+    """Inputs and targets of B windows.
 
     Attributes:
-        inputs: (N, history, D), the D being `AIR_FEATURES`.
-        targets: (N,), pm2.5 so many hours after the window's last.
-        persistence: (N,), the forecast that nothing changes: the last pm2.5 known at the window's last hour.
-        hours: (N,), those of the targets.
+        inputs: (B, history, D), the D features `AIR_FEATURES` of each hour.
+        targets: (B,), pm2.5 ``horizon`` hours after the last hour of the window.
+        persistence: (B,), the baseline forecast of no change: the last known pm2.5 at the end of the window.
+        hours: (B,), time of the targets.
     """
 
     inputs: NDArray[np.float32]
@@ -88,18 +89,21 @@ class Windows(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """Mean and standard deviation of each of `AIR_FEATURES`, (D,) each; 0 and 1 for those that are yes or no."""
+    """Mean and standard deviation, (D,) each, of the `AIR_FEATURES`; 0 and 1 for the binary features."""
 
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
 
 
 def read_air_quality(path: str | Path) -> AirQuality:
-    """The table of a file; columns are found by the names in the first line, and others are left alone.
+    """Read the table of a comma-separated file.
+
+    Columns are identified by the names in the first line; other columns are ignored. Only pm2.5 may be missing, ``NA``.
 
     Raises:
-        CorpusError: a column is missing, a value is no number, or negative where it cannot be, a wind is unknown, or
-            an hour is not the one after that of the line before. Only pm2.5 may be ``NA``.
+        CorpusError: there is no data, a column is missing, a line has another number of columns than the first, a
+            value is not a number or must not be negative, a wind direction is unknown, or the hours are not
+            consecutive.
         OSError: the file cannot be read.
     """
     names: list[str] = []
@@ -114,22 +118,22 @@ def read_air_quality(path: str | Path) -> AirQuality:
             names = row
             for name in (*_TIME, *(name for name, _ in _NUMBERS.values()), _WIND):
                 if name not in names:
-                    raise error_at(path, 1, len(line) + 1, f"the first line names no column {name}")
+                    raise error_at(path, 1, len(line) + 1, f"no column {name} in the first line")
                 places[name] = names.index(name)
             continue
         if len(row) != len(names):
-            problem = f"expected {len(names)} columns between commas, found {len(row)}"
+            problem = f"expected {len(names)} comma-separated columns, found {len(row)}"
             raise error_at(path, number, len(line) + 1, problem)
         hour = _hour(path, number, row, places, hour)
         hours.append(hour)
         for key, (name, negative) in _NUMBERS.items():
             numbers[key].append(_value(path, number, row, places[name], name, negative))
         if (wind := row[places[_WIND]]) not in WIND_DIRECTIONS:
-            problem = f"the wind {quoted(wind)} is none of {', '.join(WIND_DIRECTIONS)}"
+            problem = f"the wind direction {quoted(wind)} is not one of {', '.join(WIND_DIRECTIONS)}"
             raise error_at(path, number, _column(row, places[_WIND]), problem)
         winds.append(WIND_DIRECTIONS.index(wind))
     if not hours:
-        raise error_at(path, 1, 1, "no hour in this file")
+        raise error_at(path, 1, 1, "no data in this file")
     columns = {name: np.array(values, np.float64) for name, values in numbers.items()}
     return AirQuality(hours=np.array(hours, "datetime64[h]"), wind_direction=np.array(winds, np.int64), **columns)
 
@@ -141,13 +145,13 @@ def _column(row: list[str], place: int) -> int:
 def _hour(path: str | Path, number: int, row: list[str], places: dict[str, int], before: datetime | None) -> datetime:
     for name in _TIME:
         if not _WHOLE.fullmatch(text := row[places[name]]):
-            raise error_at(path, number, _column(row, places[name]), f"the {name} {quoted(text)} is no whole number")
+            raise error_at(path, number, _column(row, places[name]), f"the {name} {quoted(text)} is not a whole number")
     column = _column(row, places["year"])
     parts = [int(row[places[name]]) for name in _TIME]
     try:
         hour = datetime(*parts)  # type: ignore[arg-type]  # four whole numbers
     except ValueError as error:
-        raise error_at(path, number, column, f"no hour of the calendar: {error}") from None
+        raise error_at(path, number, column, f"not a valid date and hour: {error}") from None
     if before is not None and hour != (expected := before + timedelta(hours=1)):
         problem = f"expected the hour {expected:%Y-%m-%d %H}, found {hour:%Y-%m-%d %H}"
         raise error_at(path, number, column, problem)
@@ -159,19 +163,24 @@ def _value(path: str | Path, number: int, row: list[str], place: int, name: str,
     if text == "NA" and name == "pm2.5":
         return nan
     if not (_NUMBER.fullmatch(text) and abs(value := float(text)) <= _LARGEST):
-        raise error_at(path, number, _column(row, place), f"{name}: {quoted(text)} is no finite number")
+        raise error_at(path, number, _column(row, place), f"{name}: {quoted(text)} is not a finite number")
     if value < 0 and not negative:
         raise error_at(path, number, _column(row, place), f"{name}: {text} is negative")
     return value
 
 
 def split_years(table: AirQuality, years: Mapping[str, tuple[int, int]] = AIR_YEARS) -> dict[str, AirQuality]:
-    """A table for each part: the hours from its first year to its last.
+    """Split a table by years, so that no window of one part depends on the data of another.
 
-    Windows made of one part have their whole history, all that replaces missing values, and their target within it.
+    Args:
+        table: the table.
+        years: first and last year of each part, both inclusive.
+
+    Returns:
+        The table of each part.
 
     Raises:
-        ValueError: two parts share a year, or one has no hour.
+        ValueError: a part has no hours, or hours that are in another part too.
     """
     of_hours = table.hours.astype("datetime64[Y]").astype(np.int64) + 1970
     taken = np.zeros(len(of_hours), np.bool_)
@@ -179,21 +188,25 @@ def split_years(table: AirQuality, years: Mapping[str, tuple[int, int]] = AIR_YE
     for name, (first, last) in years.items():
         inside = (of_hours >= first) & (of_hours <= last)
         if not inside.any() or (inside & taken).any():
-            raise ValueError(f"the years {first} to {last} of {name!r} have no hour, or one of another part")
+            raise ValueError(f"part {name!r}: the years {first} to {last} have no hours, or hours of another part")
         taken |= inside
         parts[name] = AirQuality._make(column[inside] for column in table)
     return parts
 
 
 def windows(table: AirQuality, history: int, horizon: int) -> Windows:
-    """All windows of ``history`` successive hours, with pm2.5 ``horizon`` hours after the last as target.
+    """Make all windows of ``history`` successive hours, with the pm2.5 of ``horizon`` hours later as target.
 
-    Where pm2.5 is missing in a window, it has the last value known before, however long ago, and a 0 as
-    ``pm25_known``. Windows whose target is missing are left out, and those at the beginning of the table before pm2.5
-    is first known.
+    A missing pm2.5 in a window is replaced by the last known value, however old, and ``pm25_known`` is 0 there.
+    Windows without a target are left out, and so are those that begin before the first known pm2.5.
+
+    Args:
+        table: the table, such as a part from `split_years`.
+        history: hours in a window.
+        horizon: hours from the last hour of the window to the target.
 
     Raises:
-        ValueError: a history or a horizon below 1.
+        ValueError: ``history`` or ``horizon`` is below 1.
     """
     if history < 1 or horizon < 1:
         raise ValueError(f"expected history and horizon >= 1, got history={history}, horizon={horizon}")
@@ -211,7 +224,7 @@ def windows(table: AirQuality, history: int, horizon: int) -> Windows:
 
 
 def _features(table: AirQuality) -> NDArray[np.float64]:
-    """`AIR_FEATURES` of each hour, (T, D), in which pm2.5 is NaN only before it is first known."""
+    """Return the `AIR_FEATURES` of each hour, (T, D); pm2.5 is NaN only before its first known value."""
     known = ~np.isnan(table.pm25)
     last_known = np.maximum.accumulate(np.where(known, np.arange(len(known)), 0))
     columns = [getattr(table, name) for name in _NUMBERS]
@@ -221,15 +234,15 @@ def _features(table: AirQuality) -> NDArray[np.float64]:
 
 
 def scale_of(table: AirQuality) -> Scale:
-    """Mean and deviation of a table, of the training part for all parts; missing values do not count.
+    """Compute the mean and the standard deviation of the features, without missing values.
 
-    A column that is constant has a deviation of 1.
+    Use those of the training part for all parts. The standard deviation of a constant column is set to 1.
 
     Raises:
-        ValueError: pm2.5 is never known.
+        ValueError: pm2.5 is missing in every hour.
     """
     if np.isnan(table.pm25).all():
-        raise ValueError("pm2.5 is never known in this table")
+        raise ValueError("pm2.5 is missing in every hour of the table")
     mean, deviation = np.zeros(len(AIR_FEATURES), np.float32), np.ones(len(AIR_FEATURES), np.float32)
     for place, name in enumerate(_NUMBERS):
         column = getattr(table, name)

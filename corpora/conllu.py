@@ -1,4 +1,4 @@
-"""Dependencies from files in CoNLL-U (https://universaldependencies.org/format)."""
+"""Dependency trees in the CoNLL-U format (https://universaldependencies.org/format)."""
 
 import re
 from collections.abc import Iterator
@@ -16,17 +16,23 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class Dependencies(NamedTuple):
-    """A sentence of n words, the position of each word's head (1 to n, or 0 for the root), and their relations."""
+    """Dependency tree of a sentence of n words.
+
+    Attributes:
+        words: the n words.
+        heads: position of the head of each word, 1 to n, or 0 for the root.
+        relations: relation of each word to its head.
+    """
 
     words: tuple[str, ...]
     heads: tuple[int, ...]
     relations: tuple[str, ...]
 
     def tree(self) -> Tree:
-        """The nltk.Tree of phrases: each word with its dependents, labelled by the word's relation to its head.
+        """Convert to an nltk.Tree with a phrase for each word, labelled by the word's relation to its head.
 
-        The head stands among its dependents as a word without a phrase of its own, so all words are leaves and, where
-        no dependencies cross, in the order of the sentence.
+        The phrase contains the word itself, as a leaf, and the phrases of its dependents. If no dependencies cross, the
+        leaves are in the order of the sentence.
 
         >>> print(Dependencies(("the", "boy", "slept"), (2, 3, 0), ("det", "nsubj", "root")).tree())
         (root (nsubj (det the) boy) slept)
@@ -39,9 +45,9 @@ class Dependencies(NamedTuple):
         return root[0]
 
     def nodes(self) -> list[tuple[int, dict[str, str]]]:
-        """A node for each word: its position, and its word and relation as attributes.
+        """Return a node for each word, for networkx: its position, and its word and relation as attributes.
 
-        With `arcs` this is the tree in which inner nodes have words, in networkx's terms::
+        With `arcs` it makes the tree in which inner nodes have words::
 
             tree = networkx.DiGraph()
             tree.add_nodes_from(sentence.nodes())
@@ -52,7 +58,7 @@ class Dependencies(NamedTuple):
         return [(index, {"word": word, "label": relation}) for index, (word, relation) in enumerate(pairs, 1)]
 
     def arcs(self) -> list[tuple[int, int]]:
-        """The pairs (head, dependent), dependents in the order of the sentence.
+        """Return the edges (head, dependent), in the order of the dependents.
 
         >>> Dependencies(("the", "boy", "slept"), (2, 3, 0), ("det", "nsubj", "root")).arcs()
         [(2, 1), (3, 2)]
@@ -69,13 +75,14 @@ class _Word(NamedTuple):
 
 
 def read_conllu(path: str | Path) -> Iterator[Dependencies]:
-    """The sentences of a file, one by one: the basic dependencies between syntactic words.
+    """Read the sentences of a CoNLL-U file, one by one: the basic dependencies between syntactic words.
 
-    Comments, multiword tokens (``1-2``) and empty nodes (``2.1``) are left out, as the format provides.
+    Comments, multiword tokens (``1-2``) and empty nodes (``2.1``) are skipped.
 
     Raises:
-        CorpusError: a line without ten fields, words out of order, a head that is no word of the sentence, two roots,
-            a cycle; all sentences before it have been yielded.
+        CorpusError: there is no sentence, a line does not have ten non-empty fields, a field is longer than
+            `corpora.text.WORD_LIMIT`, the words are out of order, a head is not in the sentence, or the heads have two
+            roots or a cycle. All sentences before it have been yielded.
         OSError: the file cannot be read.
     """
     words: list[_Word] = []
@@ -94,15 +101,15 @@ def read_conllu(path: str | Path) -> Iterator[Dependencies]:
 
 
 def _word(path: str | Path, number: int, line: str, expected: int) -> list[_Word]:
-    """The word of a line; none if it is a multiword token or an empty node."""
+    """Parse a line into one word, or none if it is a multiword token or an empty node."""
     row = fields(line)
     if len(row) != 10:
-        raise error_at(path, number, len(line) + 1, f"expected 10 columns between tabs, found {len(row)}")
+        raise error_at(path, number, len(line) + 1, f"expected 10 tab-separated columns, found {len(row)}")
     for column, text in row:
         if not text:
-            raise error_at(path, number, column, "an empty field; what is not specified is written '_'")
+            raise error_at(path, number, column, "an empty field; an unspecified value is written '_'")
         if len(text) > WORD_LIMIT:
-            raise error_at(path, number, column, f"a field of {len(text):,} characters, of {WORD_LIMIT:,} allowed")
+            raise error_at(path, number, column, f"a field of {len(text):,} characters (limit: {WORD_LIMIT:,})")
     name, form, (head_column, head), relation = row[0][1], row[1][1], row[6], row[7][1]
     if token := _RANGE.fullmatch(name):
         if int(token[1]) != expected or int(token[2]) < expected:
@@ -111,14 +118,14 @@ def _word(path: str | Path, number: int, line: str, expected: int) -> list[_Word
     if _EMPTY.fullmatch(name):
         return []
     if name != str(expected):
-        raise error_at(path, number, 1, f"the word is numbered {quoted(name)}, expected {expected}")
+        raise error_at(path, number, 1, f"expected the word number {expected}, found {quoted(name)}")
     if not _NUMBER.fullmatch(head):
-        raise error_at(path, number, head_column, f"the head {quoted(head)} is no number")
+        raise error_at(path, number, head_column, f"the head {quoted(head)} is not a number")
     return [_Word(form, int(head), relation, number, head_column)]
 
 
 def _sentence(path: str | Path, words: list[_Word]) -> Dependencies:
-    """The sentence of ``words``, once their heads are known to form a tree."""
+    """Check that the heads of ``words`` form a tree, and return the sentence."""
     roots = 0
     for word in words:
         roots += word.head == 0
@@ -126,7 +133,7 @@ def _sentence(path: str | Path, words: list[_Word]) -> Dependencies:
             raise error_at(path, word.line, word.column, f"the head {word.head} is beyond the last word, {len(words)}")
         if word.head == 0 and roots > 1:
             raise error_at(path, word.line, word.column, f"{quoted(word.form)} is a second root")
-    state = [0] * (len(words) + 1)  # the word from whose walk towards the root it was reached
+    state = [0] * (len(words) + 1)  # the word whose path to the root first visited this one
     state[0] = -1
     for start in range(1, len(words) + 1):
         node = start
@@ -135,7 +142,7 @@ def _sentence(path: str | Path, words: list[_Word]) -> Dependencies:
             node = words[node - 1].head
         if state[node] == start:
             word = words[node - 1]
-            raise error_at(path, word.line, word.column, f"the heads above {quoted(word.form)} lead back to it")
+            raise error_at(path, word.line, word.column, f"the heads form a cycle through {quoted(word.form)}")
     return Dependencies(
         tuple(word.form for word in words), tuple(word.head for word in words), tuple(word.relation for word in words)
     )

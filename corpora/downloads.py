@@ -1,8 +1,8 @@
-"""Published corpora fetched from their publishers, when a user says so and never otherwise.
+"""Download of published corpora; nothing is downloaded without a call to `download`.
 
-Nothing is believed before it is checked: each record has the sha256 of what the publisher's address serves, or of each
-file within. An interrupted transfer goes on where it stopped. An archive stays in its folder: a later call checks the
-files against it, and whoever cannot reach the publisher puts it there by hand.
+Every download is verified by its sha256 checksum, or by that of each file in the archive. An interrupted transfer is
+resumed by the next call. A zip archive is kept in its folder: later calls check the unpacked files against it, and
+without access to the publisher a copy of the archive can be put there by hand.
 """
 
 import hashlib
@@ -25,14 +25,20 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from corpora.errors import DownloadError, quoted
 from corpora.text import replacing
 
-TIMEOUT = 30.0  # seconds without a byte
-SIZE_LIMIT = 1 << 26  # bytes of a download whose size is not known
+TIMEOUT = 30.0  # seconds without data
+SIZE_LIMIT = 1 << 26  # bytes of a download of unknown size
 MEMBER_LIMIT = 1 << 30  # bytes of one unpacked file; GloVe's largest has 1,037,962,819
 _CHUNK = 1 << 16
 
 
 class Member(NamedTuple):
-    """A file in an archive, and what it is called once unpacked."""
+    """A file in an archive.
+
+    Attributes:
+        name: name in the archive.
+        file: name of the unpacked file.
+        sha256: checksum of the file; may be None if the archive has one.
+    """
 
     name: str
     file: str
@@ -41,11 +47,20 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Download:
-    """A published corpus: one file, or a zip archive of which `members` are unpacked.
+    """A published corpus: a file, or a zip archive whose `members` are unpacked.
+
+    Attributes:
+        name: name of the corpus, as in `DOWNLOADS`.
+        url: address of the file, which must be https (or http on this machine, 127.0.0.1).
+        licence: licence of the corpus.
+        citation: publication to cite.
+        size: size of the file in bytes, if known.
+        sha256: checksum of the file; may be None if every member has one.
+        members: files to unpack from the archive; none for a file that is used as it is.
 
     Raises:
-        ValueError: the address is not https (http is for this machine, 127.0.0.1), a file would land outside its
-            folder, or there is no checksum.
+        ValueError: the address is not https, a file name is not a plain name (which could be outside the folder), or a
+            checksum is missing.
     """
 
     name: str
@@ -61,24 +76,24 @@ class Download:
             raise ValueError(f"{self.name}: {self.url} is not https")
         for file in (self.file, *(member.file for member in self.members)):
             if file in ("", ".", "..") or any(character in file for character in "/\\:\0"):
-                raise ValueError(f"{self.name}: {file!r} is no name of a file")
+                raise ValueError(f"{self.name}: {file!r} is not a plain file name")
         if self.sha256 is None and not (self.members and all(member.sha256 for member in self.members)):
             raise ValueError(f"{self.name}: no checksum")
 
     @property
     def file(self) -> str:
-        """What the downloaded file is called: the end of its address."""
+        """Name of the downloaded file, the last part of the address."""
         return PurePosixPath(urlsplit(self.url).path).name
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What is in the folder in the end, apart from the archive."""
+        """Names of the corpus's files, without the archive."""
         return tuple(member.file for member in self.members) or (self.file,)
 
 
-# Where the checksums come from: public programs that fetch from these addresses state them, several programs those of
-# sst, glove, tinyshakespeare and beijing_pm25 (there of the file within the archive), one that of sick. listops's is of
-# a copy with the MD5 that such a program states. Copies of tinyshakespeare and beijing_pm25 had theirs.
+# Sources of the checksums: public programs that download from the same addresses. Several of them agree on those of
+# sst, glove, tinyshakespeare and beijing_pm25 (of the file in the archive); that of sick is from one. That of listops
+# was computed from a copy whose MD5 agrees with such a program. Copies of tinyshakespeare and beijing_pm25 agree too.
 DOWNLOADS = {
     record.name: record
     for record in (
@@ -125,7 +140,7 @@ DOWNLOADS = {
             url="https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
             size=1_115_394,
             sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-            licence="MIT, as its README says of the whole",
+            licence="MIT, according to the README of the repository",
             citation="Karpathy, char-rnn, 2015",
         ),
         Download(
@@ -151,21 +166,21 @@ def download(
     say: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> list[Path]:
-    """Fetch a published corpus into a folder, check and unpack it; what is there already, and right, is left alone.
+    """Download a published corpus to a folder, verify and unpack it; files that are there and valid are kept.
 
     Args:
-        what: a name of `DOWNLOADS`, or a record.
-        to: the folder, made if need be.
-        say: is given a line for each thing done, or found to be done.
-        progress: is given the bytes that are here and the bytes of the whole, if known, as they come in.
+        what: a name in `DOWNLOADS`, or a record.
+        to: the folder; created if it does not exist.
+        say: called with a line of text for each file: downloaded, unpacked or already there.
+        progress: called during the transfer with the number of bytes so far and in total (None if unknown).
 
     Returns:
-        The corpus's files.
+        Paths of the corpus's files.
 
     Raises:
-        DownloadError: the publisher cannot be reached or sends something else, or there is no room. What came of a
-            transfer that broke off is kept, and the next call goes on from there.
-        OSError: the folder cannot be made or read.
+        DownloadError: the name is unknown, the transfer fails or is interrupted, the data do not match the checksum, a
+            different file is in the way, or the disk is full. An interrupted transfer is resumed by the next call.
+        OSError: the folder cannot be created or read.
     """
     if isinstance(what, str):
         if what not in DOWNLOADS:
@@ -178,13 +193,13 @@ def download(
             say(f"{path}: already there")
         return paths
     to.mkdir(parents=True, exist_ok=True)
-    by_hand = f"fetch it by another way, put it at {archive} and run this again"
+    by_hand = f"download it by other means to {archive} and run this again"
     fetched = not archive.exists()
     if fetched:
         _fetch(what, archive, by_hand, progress)
-        say(f"{archive}: fetched from {what.url}")
+        say(f"{archive}: downloaded from {what.url}")
     elif problem := _problem(what, archive):
-        raise DownloadError(f"{archive}: not what {what.url} serves: {problem}; move it away and run this again")
+        raise DownloadError(f"{archive}: does not match {what.url}: {problem}; move it away and run this again")
     elif not what.members:
         say(f"{archive}: already there")
     if what.members:
@@ -194,32 +209,32 @@ def download(
         except _BrokenArchiveError as error:
             if fetched:
                 archive.unlink()
-                raise DownloadError(f"{what.url}: the archive is bad: {error} (deleted); {by_hand}") from None
-            raise DownloadError(f"{archive}: the archive is bad: {error}; move it away and run this again") from None
+                raise DownloadError(f"{what.url}: broken archive: {error} (deleted); {by_hand}") from None
+            raise DownloadError(f"{archive}: broken archive: {error}; move it away and run this again") from None
     return paths
 
 
 class _BrokenArchiveError(Exception):
-    """What is wrong with an archive."""
+    """An archive cannot be read or lacks a file."""
 
 
 class _NetworkError(Exception):
-    """What is wrong with a transfer."""
+    """A transfer failed."""
 
 
 class _StartOverError(Exception):
-    """The server does not go on from where the part ends."""
+    """The server cannot resume the transfer at the end of the partial file."""
 
 
 class _SameScheme(HTTPRedirectHandler):
-    """Follows no redirect from https to anything less."""
+    """Refuse redirects to another scheme, such as from https to http."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> Request | None:
         if (scheme := urlsplit(req.full_url).scheme) != urlsplit(newurl).scheme:
             fp.close()
-            raise URLError(f"it redirects to {newurl}, which is not {scheme}")
+            raise URLError(f"redirect to {newurl}, which is not {scheme}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
@@ -235,16 +250,16 @@ def _fetch(what: Download, archive: Path, by_hand: str, progress: Callable[[int,
         raise DownloadError(f"{what.url}: {error}; {by_hand}") from None
     if problem := _problem(what, part):
         part.unlink()
-        raise DownloadError(f"{what.url}: what came is not what was published: {problem} (deleted); {by_hand}")
+        raise DownloadError(f"{what.url}: the download is not the published file: {problem} (deleted); {by_hand}")
     with _writing(archive):
         os.replace(part, archive)
 
 
 def _transfer(what: Download, part: Path, progress: Callable[[int, int | None], None]) -> None:
-    """Bring ``part`` to its full length."""
+    """Download to ``part``, from where an earlier transfer stopped."""
     start, limit = part.stat().st_size if part.exists() else 0, what.size or SIZE_LIMIT
     if start and start == what.size:
-        return  # it was cut off between its last byte and its new name
+        return  # complete: interrupted before it was renamed
     if start > limit:
         raise _StartOverError
     headers = {"User-Agent": "recnn"}
@@ -262,7 +277,7 @@ def _transfer(what: Download, part: Path, progress: Callable[[int, int | None], 
         if response.status != 206:
             start = 0
         elif not start:
-            raise _NetworkError("it sends a part where the whole was asked for")
+            raise _NetworkError("the server sent a partial file, expected the whole")
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise _StartOverError
         length = response.headers.get("Content-Length", "")
@@ -277,9 +292,9 @@ def _transfer(what: Download, part: Path, progress: Callable[[int, int | None], 
                 progress(done, total)
     if done > limit:
         part.unlink()
-        raise _NetworkError(f"it sends more than the {limit:,} bytes that were expected")
+        raise _NetworkError(f"the server sent more than the expected {limit:,} bytes")
     if total is not None and done < total:
-        raise _NetworkError(f"broke off after {done:,} of {total:,} bytes (the next run goes on from there)")
+        raise _NetworkError(f"interrupted after {done:,} of {total:,} bytes (the next run resumes it)")
 
 
 def _received(response: HTTPResponse, url: str) -> bytes:
@@ -289,7 +304,7 @@ def _received(response: HTTPResponse, url: str) -> bytes:
 
 @contextmanager
 def _network(url: str) -> Iterator[None]:
-    """An error of the network, which must not be taken for one of the disk."""
+    """Raise network errors as `_NetworkError`, to tell them from disk errors; both are OSError."""
     try:
         yield
     except (OSError, HTTPException) as error:
@@ -297,22 +312,22 @@ def _network(url: str) -> Iterator[None]:
 
 
 def _reason(error: OSError | HTTPException, url: str) -> str:
-    """What went wrong on the network, in a line."""
+    """Describe a network error in one line."""
     if isinstance(error, HTTPError):
-        return f"the server answers {error.code} {' '.join(str(error.reason).split())}".rstrip()
+        return f"the server returned {error.code} {' '.join(str(error.reason).split())}".rstrip()
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, socket.gaierror):
-        return f"the address of {urlsplit(url).hostname} cannot be found, is this machine offline?"
+        return f"the address of {urlsplit(url).hostname} cannot be resolved; is this machine offline?"
     if isinstance(cause, TimeoutError):
-        return f"no answer for {TIMEOUT:g} seconds"
+        return f"no response for {TIMEOUT:g} seconds"
     if isinstance(cause, IncompleteRead):
-        return "broke off (the next run goes on from there)"
+        return "interrupted (the next run resumes it)"
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return " ".join(text.split()) or type(cause).__name__
 
 
 def _problem(what: Download, path: Path) -> str | None:
-    """Why a file is not the published one."""
+    """Describe how a file differs from the published one, or return None."""
     size = path.stat().st_size
     if what.size is not None and size != what.size:
         return f"{size:,} bytes, expected {what.size:,}"
@@ -322,19 +337,19 @@ def _problem(what: Download, path: Path) -> str | None:
 
 
 def _unpack(archive: Path, member: Member, path: Path) -> str:
-    """Unpack a member unless it is there, and say which it was; a file with another content is left alone."""
+    """Unpack a member unless it is there already; return what was done. A file with other content is never replaced."""
     try:
         with zipfile.ZipFile(archive) as file:
             try:
                 info = file.getinfo(member.name)
             except KeyError:
-                raise _BrokenArchiveError(f"no {member.name} in it") from None
+                raise _BrokenArchiveError(f"it has no file {member.name}") from None
             if info.file_size > MEMBER_LIMIT:
                 raise _BrokenArchiveError(f"{member.name} has {info.file_size:,} bytes, more than {MEMBER_LIMIT:,}")
             if path.exists():
                 if _is_right(path, member) if member.sha256 else _crc32(path) == (info.file_size, info.CRC):
                     return "already there"
-                raise DownloadError(f"{path}: is there and not the published file; move it away and run this again")
+                raise DownloadError(f"{path}: differs from the published file; move it away and run this again")
             with file.open(info) as source, _writing(path), replacing(path) as part:
                 with open(part, "wb") as target:
                     for chunk in _chunks(source):
@@ -348,11 +363,11 @@ def _unpack(archive: Path, member: Member, path: Path) -> str:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """An error of the disk, which must not be taken for one of the network."""
+    """Raise disk errors as `DownloadError`, to tell them from network errors."""
     try:
         yield
     except OSError as error:
-        raise DownloadError(f"{path}: {error.strerror or error}; put that right and run this again") from None
+        raise DownloadError(f"{path}: {error.strerror or error}; fix this and run the command again") from None
 
 
 def _is_right(path: Path, member: Member) -> bool:
@@ -365,7 +380,7 @@ def _sha256(path: Path) -> str:
 
 
 def _crc32(path: Path) -> tuple[int, int]:
-    """The size and the checksum that a zip archive's directory has of a file."""
+    """Compute the size and CRC-32 of a file, as listed in the directory of a zip archive."""
     size, found = 0, 0
     with open(path, "rb") as file:
         for chunk in _chunks(file):

@@ -1,4 +1,4 @@
-"""What can be wrong with the files of a corpus and with their download."""
+"""Exceptions for malformed corpus files and failed downloads."""
 
 from pathlib import Path
 
@@ -6,18 +6,18 @@ from parsers.errors import InputError
 
 
 class CorpusError(InputError):
-    """A malformed file; the message is one line with file, line and column, both counted from 1."""
+    """A malformed file; the message is one line with the file, and the line and column, counted from 1."""
 
 
 class DownloadError(InputError):
-    """A failed download; the message is one line with the address or file, the reason and what to do."""
+    """A failed download; the message is one line with the address or file, the reason and a remedy."""
 
 
 def error_at(path: str | Path, line: int, column: int, problem: str) -> CorpusError:
-    """A `CorpusError` that names the place of the problem."""
+    """Make a `CorpusError` whose message begins with the file, line and column of the problem."""
     return CorpusError(f"{path}, line {line}, column {column}: {problem}")
 
 
 def quoted(text: str) -> str:
-    """``text`` in quotes, shortened to fit a message."""
+    """Quote ``text`` for an error message, shortened to 40 characters."""
     return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -1,4 +1,4 @@
-"""Labelled sentences, one a line: the label, a tab, the sentence."""
+"""Labelled sentences in text files: a label, a tab and a sentence per line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,22 +10,22 @@ from corpora.vocabulary import Vocabulary
 
 
 class LabelledSentence(NamedTuple):
-    """A sentence and its label; split the sentence with `parsers.tokenize`, or with ``split()`` if it is tokenised."""
+    """A label and its sentence, not split into words: use `parsers.tokenize`, or ``split()`` if it is tokenised."""
 
     label: str
     sentence: str
 
 
 def read_labelled(path: str | Path, labels: Vocabulary | None = None) -> Iterator[LabelledSentence]:
-    """The labelled sentences of a file, one by one; blank lines are skipped.
+    """Read the labelled sentences of a file, one by one; blank lines are skipped.
 
     Args:
         path: the file.
-        labels: those that there may be; any, if it is None.
+        labels: allowed labels; None for any.
 
     Raises:
-        CorpusError: a line without exactly one tab, an empty label or sentence, a label that is none of ``labels``;
-            all sentences before it have been yielded.
+        CorpusError: there is no sentence, a line does not have exactly one tab, a label or sentence is empty, or a
+            label is not in ``labels``. All sentences before it have been yielded.
         OSError: the file cannot be read.
     """
     found = 0
@@ -34,12 +34,13 @@ def read_labelled(path: str | Path, labels: Vocabulary | None = None) -> Iterato
             continue
         row = fields(line)
         if len(row) != 2:
-            raise error_at(path, number, len(line) + 1, f"expected a label, a tab and a sentence; columns: {len(row)}")
+            problem = f"expected a label, a tab and a sentence, found columns: {len(row)}"
+            raise error_at(path, number, len(line) + 1, problem)
         (_, label), (column, sentence) = row
         if not label.strip():
             raise error_at(path, number, 1, "an empty label")
         if labels is not None and label not in labels:
-            raise error_at(path, number, 1, f"the label {quoted(label)} is none of {', '.join(labels)}")
+            raise error_at(path, number, 1, f"the label {quoted(label)} is not one of {', '.join(labels)}")
         if not sentence.strip():
             raise error_at(path, number, column, "an empty sentence")
         found += 1

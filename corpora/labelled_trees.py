@@ -1,4 +1,4 @@
-"""Trees with labels as targets, from any of the file formats that hold such trees."""
+"""Labelled trees from files of several formats."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +14,19 @@ Form = Literal["sst", "trees", "listops", "sentences"]
 
 
 def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "balanced") -> "Iterator[Tree]":
-    """Read the trees of a file one by one; an empty label is no target.
+    """Read the trees of a file, one by one. The labels are the targets; a node with an empty label has none.
 
     Args:
         path: the file.
-        form: "sst", see `read_sst`; "trees", brackets with any labels; "listops", binary trees with the value of each
-            complete expression; or "sentences", a label, a tab and a sentence a line, whose root has the label.
-        shape: shape of the trees over plain sentences, see `parsers.shaped`.
+        form: format of the file: "sst", see `read_sst`; "trees", brackets with any labels, see `read_trees`; "listops",
+            see `read_listops`, as binary trees with the value of each complete expression, see `listops_tree`; or
+            "sentences", a label, a tab and a sentence per line, see `read_labelled`, as trees with the label at the
+            root over the words of `parsers.tokenize`.
+        shape: shape of the trees over "sentences", see `parsers.shaped`.
 
     Raises:
         CorpusError: the file is malformed.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     if form == "sst":
         from corpora.sst import read_sst

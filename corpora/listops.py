@@ -1,10 +1,10 @@
-"""ListOps: nested operations on lists of digits, read, generated and evaluated.
+"""ListOps: reading, generating and evaluating nested operations on lists of digits.
 
 Nangia and Bowman, "ListOps: A Diagnostic Dataset for Latent Tree Learning", NAACL 2018 Student Research Workshop. An
-expression is an n-ary nltk.Tree of operators over digits: ``[MAX 2 [MIN 4 7 ] 0 ]`` is ``(MAX 2 (MIN 4 7) 0)``. MED is
-the median, rounded down, SM the sum modulo 10. An expression that is a mere digit is the tree ``(DIGIT 7)``.
+expression is an n-ary nltk.Tree of operators over digits: ``[MAX 2 [MIN 4 7 ] 0 ]`` is ``(MAX 2 (MIN 4 7) 0)``. The
+operators are MIN, MAX, MED (the median, rounded down) and SM (the sum modulo 10). A single digit is ``(DIGIT 7)``.
 
-A published file has a line for each expression: its value, a tab, its tokens in the brackets of a left-branching
+A published file has one expression per line: its value, a tab, and its tokens with the brackets of a left-branching
 binary tree, ``( ( ( ( [MAX 2 ) ... ) 0 ) ] )``.
 """
 
@@ -41,35 +41,39 @@ class Expression(NamedTuple):
 
 
 def value_of(tree: Tree) -> int:
-    """The value of an expression.
+    """Evaluate an expression.
 
     >>> value_of(Tree.fromstring("(SM 9 (MED 1 4 8 5) (MAX 3 2))"))
     6
 
     Raises:
-        TreeError: an unknown operator, or a word that is no digit.
+        TreeError: an operator is unknown or has no arguments, or a word is not a digit.
     """
     found = constituents(tree)
-    values: list[list[int]] = [[] for _ in found]  # those of each node's children, from right to left
+    values: list[list[int]] = [[] for _ in found]  # of the children of each node, from right to left
     result = 0
     for index in range(len(found) - 1, -1, -1):
         node, start, _, parent = found[index]
         if isinstance(node, str):
             if not _DIGIT.fullmatch(node):
-                raise TreeError(f"word {start}, {quoted(node)}, is no digit")
+                raise TreeError(f"word {start}, {quoted(node)}, is not a digit")
             result = int(node)
         elif node.label() in OPERATORS:
             result = OPERATORS[node.label()](values[index])
         elif node.label() == "DIGIT" and len(node) == 1 and parent < 0:
             result = values[index][0]
         else:
-            raise TreeError(f"the label {quoted(node.label())} is no operator (at word {start})")
+            raise TreeError(f"the label {quoted(node.label())} is not an operator (at word {start})")
         values[parent].append(result)
     return result
 
 
 def listops_tokens(tree: Tree, binary: bool = True) -> list[str]:
-    """The tokens of an expression, with or without the brackets of its left-branching binary tree.
+    """Return the tokens of an expression, in the published format.
+
+    Args:
+        tree: the expression.
+        binary: include the brackets of the left-branching binary tree.
 
     >>> print(*listops_tokens(Tree.fromstring("(MAX 2 (MIN 4 7) 0)")))
     ( ( ( ( [MAX 2 ) ( ( ( [MIN 4 ) 7 ) ] ) ) 0 ) ] )
@@ -94,13 +98,13 @@ def listops_tokens(tree: Tree, binary: bool = True) -> list[str]:
 
 
 def parse_listops(text: str) -> Tree:
-    """The expression of a text, with or without the brackets of its binary tree.
+    """Parse an expression, with or without the brackets of its binary tree; the inverse of `listops_tokens`.
 
     >>> print(parse_listops("[MAX 2 [MIN 4 7 ] 0 ]"))
     (MAX 2 (MIN 4 7) 0)
 
     Raises:
-        TreeError: it is malformed; the message names the column.
+        TreeError: the text is malformed; the message has the column.
     """
     tree, column, problem = _parse(list(_tokens(text)), len(text) + 1)
     if tree is None:
@@ -113,7 +117,9 @@ def _tokens(text: str, column: int = 1) -> Iterator[tuple[int, str]]:
 
 
 def listops_tree(tree: Tree) -> Tree:
-    """The left-branching binary tree of an expression, as published, with its value at each complete expression.
+    """Convert an expression to its published left-branching binary tree, for learning.
+
+    The leaves are the tokens, and the root of each complete expression has its value as label.
 
     >>> print(listops_tree(Tree.fromstring("(MAX 2 (MIN 4 7) 0)")))
     (4 ( ( ( ( [MAX) ( 2)) (4 ( ( ( [MIN) ( 4)) ( 7)) ( ]))) ( 0)) ( ]))
@@ -139,28 +145,29 @@ def listops_tree(tree: Tree) -> Tree:
 
 
 def read_listops(path: str | Path) -> Iterator[Expression]:
-    """The expressions of a published file, one by one, each with the value that the file gives it.
+    """Read the expressions of a file in the published format, one by one.
+
+    The brackets of the binary trees may be absent.
 
     Raises:
-        CorpusError: a malformed expression, or a value that is not that of the expression; all expressions before it
-            have been yielded. Files without the binary tree's brackets are accepted.
+        CorpusError: there is no expression, an expression is malformed, or its value is wrong. All expressions before
+            it have been yielded.
         OSError: the file cannot be read.
     """
     found = 0
     for number, line in lines(path):
         row = fields(line)
         if len(row) != 2:
-            raise error_at(
-                path, number, len(line) + 1, f"expected a value, a tab and an expression; columns: {len(row)}"
-            )
+            problem = f"expected a value, a tab and an expression, found columns: {len(row)}"
+            raise error_at(path, number, len(line) + 1, problem)
         (_, value), (column, text) = row
         if not _DIGIT.fullmatch(value):
-            raise error_at(path, number, 1, f"the value {quoted(value)} is no digit")
+            raise error_at(path, number, 1, f"the value {quoted(value)} is not a digit")
         tree, where, problem = _parse(list(_tokens(text, column)), len(line) + 1)
         if tree is None:
             raise error_at(path, number, where, problem)
         if (computed := value_of(tree)) != int(value):
-            raise error_at(path, number, 1, f"the value {value} is wrong, the expression has {computed}")
+            raise error_at(path, number, 1, f"expected the value of the expression, {computed}, found {value}")
         found += 1
         yield Expression(tree, computed)
     if not found:
@@ -168,15 +175,15 @@ def read_listops(path: str | Path) -> Iterator[Expression]:
 
 
 def _parse(tokens: list[tuple[int, str]], end: int) -> tuple[Tree | None, int, str]:
-    """The tree of ``tokens``; or None, the column of what is wrong, and what that is."""
+    """Return the tree of ``tokens`` (with their columns), or else None, the column of the problem, and the problem."""
     root: list[Tree | str] = []
     opened: list[tuple[Tree, int]] = []
     for column, token in tokens:
         if token in ("(", ")"):
-            continue  # compared below, once it is known where they belong
+            continue  # compared with the expected ones below
         if token == "]":
             if not opened:
-                return None, column, "']' closes no operator"
+                return None, column, "']' without an operator to close"
             tree, _ = opened.pop()
             if not tree:
                 return None, column, f"the operator {tree.label()} has no arguments"
@@ -190,7 +197,7 @@ def _parse(tokens: list[tuple[int, str]], end: int) -> tuple[Tree | None, int, s
         elif _DIGIT.fullmatch(token):
             siblings.append(token)
         else:
-            return None, column, f"{quoted(token)} is no digit, operator or bracket"
+            return None, column, f"{quoted(token)} is not a digit, operator or bracket"
     if opened:
         return None, opened[-1][1], f"the operator {opened[-1][0].label()} is never closed"
     if not root:
@@ -218,24 +225,24 @@ def generate_listops(
     min_length: int = 1,
     max_length: int | None = None,
 ) -> Iterator[Expression]:
-    """``count`` distinct expressions from the published distribution; the same for the same arguments, everywhere.
+    """Generate distinct random expressions from the published distribution; reproducible on every Python version.
 
-    Each place holds an operator, of the four, with the given probability and a digit otherwise; an operator has two to
-    ``max_args`` arguments, all of these being equally likely. Because short expressions soon repeat themselves, later
-    ones are longer on average: the published data are 100,000 drawn at once, then shuffled, then split in 90,000 for
-    training and 10,000 for test.
+    Each position is one of the four operators with probability ``operator_probability``, and a digit otherwise; an
+    operator has 2 to ``max_args`` arguments, with equal probability. As short expressions are soon used up, later ones
+    are longer on average: shuffle before a split. The published data are 100,000 expressions, shuffled, then split
+    into 90,000 for training and 10,000 for test.
 
     Args:
-        count: how many.
-        seed: of the random numbers.
-        max_depth: a place at this depth, the root being at 1, holds a digit.
-        max_args: the largest number of arguments.
-        operator_probability: 0.25 in the paper's program, where it is called ``VALUE_P``.
-        min_length: the least number of tokens, brackets of the binary tree not counted; shorter ones are drawn again.
-        max_length: the largest number of tokens, likewise.
+        count: number of expressions.
+        seed: random seed.
+        max_depth: depth at which all positions are digits; the root has depth 1.
+        max_args: largest number of arguments of an operator.
+        operator_probability: probability of an operator; 0.25 in the paper's program, where it is ``VALUE_P``.
+        min_length: smallest number of tokens, without the brackets of the binary tree.
+        max_length: largest number of tokens, counted likewise; None for any.
 
     Raises:
-        ValueError: the arguments leave no, or not so many, expressions.
+        ValueError: an argument is out of range; or, during the iteration, no new expression was found in 10,000 draws.
     """
     if count < 0 or max_depth < 1 or max_args < 2 or not 0 <= operator_probability <= 1:
         raise ValueError(
@@ -263,17 +270,18 @@ def _generate(
             continue
         attempts += 1
         if attempts == _ATTEMPTS:
-            raise ValueError(f"after {len(seen)} expressions, {_ATTEMPTS:,} draws gave no new one of the wanted length")
+            problem = f"{_ATTEMPTS:,} more draws gave no new one of the required length"
+            raise ValueError(f"found {len(seen)} of {count} expressions: {problem}")
 
 
 def _draw(
     random: Random, max_depth: int, max_args: int, operator_probability: float, max_length: int | None
 ) -> Tree | None:
-    """An expression, or None where it would be too long."""
-    # Of `Random`, only `random()` and the seeding are promised to give the same on every version of Python.
+    """Draw an expression; return None if it would be too long."""
+    # Of `Random`, Python guarantees only the seeding and `random()` to be the same in every version.
     names = list(OPERATORS)
     root: list[Tree | str] = []
-    agenda: list[tuple[Tree | list[Tree | str], int]] = [(root, 1)]  # where an argument is due, and its depth
+    agenda: list[tuple[Tree | list[Tree | str], int]] = [(root, 1)]  # where to append the next argument, and its depth
     length = 0
     while agenda:
         siblings, depth = agenda.pop()

@@ -1,4 +1,4 @@
-"""Sentence pairs with relatedness and entailment, in the format of SICK.
+"""Sentence pairs with relatedness scores and entailment labels, in the format of SICK.
 
 Marelli et al., "A SICK cure for the evaluation of compositional distributional semantic models", LREC 2014.
 """
@@ -14,14 +14,22 @@ from corpora.vocabulary import Vocabulary
 
 ENTAILMENTS = Vocabulary(["CONTRADICTION", "NEUTRAL", "ENTAILMENT"], unknown=None)
 
-# SemEval's files call the judgement "entailment_judgment", the complete release "entailment_label".
+# The column of the entailment is "entailment_judgment" in SemEval's files, "entailment_label" in the full release.
 _COLUMNS = (("pair_ID",), ("sentence_A",), ("sentence_B",), ("relatedness_score",))
 _JUDGEMENT = ("entailment_judgment", "entailment_label")
 _PART = ("SemEval_set",)
 
 
 class SentencePair(NamedTuple):
-    """Two sentences, how related they are (1.0 to 5.0), and whether the first entails the second (`ENTAILMENTS`)."""
+    """Two sentences with the human judgements of SICK.
+
+    Attributes:
+        name: ``pair_ID`` of the pair.
+        first: first sentence.
+        second: second sentence.
+        relatedness: relatedness score, 1.0 to 5.0.
+        entailment: relation of the first sentence to the second, one of `ENTAILMENTS`.
+    """
 
     name: str
     first: str
@@ -31,14 +39,15 @@ class SentencePair(NamedTuple):
 
 
 def read_sick(path: str | Path, part: str | None = None) -> Iterator[SentencePair]:
-    """The sentence pairs of a file of SICK, one by one; columns are found by the names in the first line.
+    """Read the sentence pairs of a SICK file, one by one; columns are identified by the names in the first line.
 
     Args:
         path: the file.
-        part: of the complete release, in one file: only the pairs whose ``SemEval_set`` is this, TRAIN, TRIAL or TEST.
+        part: for the full release in one file: "TRAIN", "TRIAL" or "TEST", the ``SemEval_set`` to read; None for all.
 
     Raises:
-        CorpusError: a column is missing, a score is no number from 1 to 5, or a judgement is unknown; all pairs before
+        CorpusError: there is no pair, a column is missing, a line has another number of columns than the first, a
+            sentence is empty, a score is not a number from 1 to 5, or an entailment label is unknown. All pairs before
             it have been yielded.
         OSError: the file cannot be read.
     """
@@ -52,11 +61,11 @@ def read_sick(path: str | Path, part: str | None = None) -> Iterator[SentencePai
             for names in (*_COLUMNS, _JUDGEMENT, *([] if part is None else [_PART])):
                 place = next((header.index(name) for name in names if name in header), None)
                 if place is None:
-                    raise error_at(path, 1, len(line) + 1, f"the first line names no column {' or '.join(names)}")
+                    raise error_at(path, 1, len(line) + 1, f"no column {' or '.join(names)} in the first line")
                 places.append(place)
             continue
         if len(row) != width:
-            raise error_at(path, number, len(line) + 1, f"expected {width} columns between tabs, found {len(row)}")
+            raise error_at(path, number, len(line) + 1, f"expected {width} tab-separated columns, found {len(row)}")
         (_, name), first, second, (score_column, score), (judgement_column, judgement), *rest = (row[i] for i in places)
         for column, sentence in (first, second):
             if not sentence.strip():
@@ -64,11 +73,11 @@ def read_sick(path: str | Path, part: str | None = None) -> Iterator[SentencePai
         try:
             relatedness = float(score)
         except ValueError:
-            raise error_at(path, number, score_column, f"the relatedness {quoted(score)} is no number") from None
+            raise error_at(path, number, score_column, f"the relatedness {quoted(score)} is not a number") from None
         if not (isfinite(relatedness) and 1 <= relatedness <= 5):
-            raise error_at(path, number, score_column, f"the relatedness {score} is not from 1 to 5")
+            raise error_at(path, number, score_column, f"expected a relatedness from 1 to 5, found {score}")
         if judgement not in ENTAILMENTS:
-            problem = f"the judgement {quoted(judgement)} is none of {', '.join(ENTAILMENTS)}"
+            problem = f"the entailment {quoted(judgement)} is not one of {', '.join(ENTAILMENTS)}"
             raise error_at(path, number, judgement_column, problem)
         if rest and rest[0][1] != part:
             continue

@@ -1,4 +1,4 @@
-"""Plain text for language models, as characters or as words; the end of a line is one of them."""
+"""Plain text for language models, as characters or as words; the end of a line is a token too."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ Text = TypeVar("Text", str, list[str])
 
 
 def read_text(path: str | Path) -> str:
-    """The characters of a file; each line, the last one too, ends in a line feed, however it ends in the file.
+    """Read the text of a file, with normalised line ends: each line, also the last, ends in a line feed.
 
     Raises:
-        CorpusError: the file is empty, or no text (see `corpora.text.lines`).
+        CorpusError: the file is empty or not valid text, see `corpora.text.lines`.
         OSError: the file cannot be read.
     """
     text = "".join(f"{line}{LINE_END}" for _, line in lines(path))
@@ -28,15 +28,16 @@ def read_text(path: str | Path) -> str:
 def read_words(
     path: str | Path, split: Callable[[str], Sequence[str]] = str.split, *, blank: bool = False
 ) -> Iterator[list[str]]:
-    """The words of a file that has one sentence a line, line by line, each line with its end for a last word.
+    r"""Read the words of a file line by line, each line with ``"\n"`` as its last word.
 
     Args:
-        path: the file.
-        split: how a line becomes words; at spaces, or `parsers.tokenize` for text that is not tokenised.
-        blank: whether blank lines count, as ends of lines alone; if not, they are skipped.
+        path: the file, with one sentence per line.
+        split: function that splits a line into words: `str.split` for tokenised text, or `parsers.tokenize`.
+        blank: keep blank lines, as a lone ``"\n"``; otherwise they are skipped.
 
     Raises:
-        CorpusError: there is not one word, or no text (see `corpora.text.lines`); all lines before have been yielded.
+        CorpusError: the file has no words or is not valid text, see `corpora.text.lines`. All lines before the problem
+            have been yielded.
         OSError: the file cannot be read.
     """
     found = False
@@ -50,17 +51,20 @@ def read_words(
 
 
 def split_text(text: Text, held_out: float = 0.1) -> tuple[Text, Text]:
-    """A text, or a list of words, in two: what is for training, and the last part, held out.
+    """Split a text, or a list of words, into a first part for training and a last part for validation.
 
-    The first has ``int(len(text) * (1 - held_out))`` characters or words, wherever that is in a line.
+    Args:
+        text: the text, or the list of words.
+        held_out: share of the last part. The first part has ``int(len(text) * (1 - held_out))`` characters or words,
+            even if that is in the middle of a line.
 
     >>> split_text("to be or not", 0.25)
     ('to be or ', 'not')
 
     Raises:
-        ValueError: a part would have nothing.
+        ValueError: a part would be empty.
     """
     place = int(len(text) * (1 - held_out))
     if not 0 < place < len(text):
-        raise ValueError(f"held_out={held_out} leaves one part of {len(text):,} characters or words empty")
+        raise ValueError(f"held_out={held_out} leaves a part of the {len(text):,} characters or words empty")
     return text[:place], text[place:]

@@ -1,13 +1,13 @@
-"""A small treebank with a sentiment at every node, made from a grammar, and bundled so that all works offline.
+"""A small bundled sentiment treebank, generated from a grammar, with a label at every node.
 
-The sentences are film reviews of a simple kind: "the plot is not very funny , but the cast captivates the crowd .". A
-word has a strength from -2 to 2, and a phrase of two parts the strength that `compose` gives it: intensifiers and
-diminishers act on adjectives, negation turns the strength round, in a contrast the second part decides, and all else is
-joined. The label of a node is its strength plus 2, so that the files are in SST's format and `read_sst` reads them.
+The sentences are simple film reviews: "the plot is not very funny , but the cast captivates the crowd .". A word has a
+strength from -2 to 2; `compose` computes the strength of a phrase from its two parts: intensifiers and diminishers
+change that of adjectives, negation reverses the sign, the second part of a contrast prevails, and other parts are
+combined. The label of a node is its strength plus 2, so the files are in SST's format, see `read_sst`.
 
 Every sentence of the development and the test part has a pair of a modifier and an adjective, such as "hardly dull",
-that occurs in no other part, though all words do: what is held out is the composition. `write_sentiment` makes the
-files anew.
+that occurs in no other part, although every word does: composition is tested, not vocabulary. `write_sentiment`
+generates the files.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from parsers.trees import brackets, constituents, words_of
 
 SENTIMENT_SIZES = {"train": 800, "dev": 200, "test": 200}
 
-# The weight of each rule. All are binary, so that the trees are as well.
+# Weight of each rule. All rules are binary, so the trees are too.
 _RULES = {
     "ROOT": {"S Stop": 1},
     "S": {"NP VP": 55, "Clause Contrast": 18, "Concession Main": 15, "Clause Addition": 12},
@@ -51,7 +51,7 @@ _RULES = {
     "Items": {"Adj Item": 1},
 }
 
-# The words of each part of speech, by their strength.
+# Words of each part of speech, by strength.
 _WORDS = {
     "Adj": {
         2: "brilliant superb wonderful outstanding",
@@ -91,7 +91,7 @@ _LONGEST = 24  # words
 
 @cache
 def sentiment_grammar() -> PCFG:
-    """The grammar of the sentences, as NLTK's."""
+    """Return the probabilistic grammar of the sentences."""
     productions = []
     for left, rules in _RULES.items():
         for right, weight in rules.items():
@@ -105,7 +105,11 @@ def sentiment_grammar() -> PCFG:
 
 
 def compose(left: str, left_strength: int, right: str, right_strength: int) -> int:
-    """The strength of a phrase, from the labels and strengths of its two parts.
+    """Compute the strength of a phrase, -2 to 2, from the labels and strengths of its two parts.
+
+    By the label of the first part: More adds 1 to the absolute value, up to 2; Less sets it to 1; Not, No and Lacks set
+    it to 1 and reverse the sign; 0 stays 0. A contrast has the strength of its second part, or of the first if that
+    is 0. Of other parts, the stronger one counts if both have the same sign, otherwise their sum.
 
     >>> compose("More", 0, "Adj", 1), compose("Less", 0, "Adj", -2), compose("Not", 0, "AP", 2)  # very, somewhat, not
     (2, -1, -1)
@@ -127,13 +131,13 @@ def compose(left: str, left_strength: int, right: str, right_strength: int) -> i
 
 
 def with_sentiments(tree: Tree) -> Tree:
-    """The tree of the grammar with sentiments, ``0`` to ``4``, for labels.
+    """Replace the labels of a tree of the grammar by sentiments, ``0`` to ``4``.
 
     >>> print(with_sentiments(Tree.fromstring("(AP (Not not) (Degree (More very) (Adj good)))")))
     (1 (2 not) (4 (2 very) (3 good)))
     """
     found = constituents(tree)
-    strengths: list[list[int]] = [[] for _ in found]  # those of each node's children, from right to left
+    strengths: list[list[int]] = [[] for _ in found]  # of the children of each node, from right to left
     made: list[Any] = [c.node if isinstance(c.node, str) else Tree("", []) for c in found]
     for index in range(len(found) - 1, -1, -1):
         node, below = found[index].node, strengths[index]
@@ -153,9 +157,10 @@ def with_sentiments(tree: Tree) -> Tree:
 
 
 def part_of(tree: Tree) -> str | None:
-    """The part of the treebank to which a tree of the grammar belongs; None if its pairs are held out for several.
+    """Return the part of the treebank to which a tree of the grammar belongs: "train", "dev" or "test".
 
-    A tree is of the training part if none of its pairs of a modifier and an adjective is held out.
+    This follows from its pairs of a modifier and an adjective: "train" if none is held out, the part for which some are
+    held out, or None if some are held out for "dev" and some for "test".
     """
     parts = set()
     for constituent in constituents(tree):
@@ -173,7 +178,7 @@ def part_of(tree: Tree) -> str | None:
 
 
 def generate_sentiment(seed: int) -> Iterator[tuple[str, Tree]]:
-    """Distinct sentences without end: the part that each belongs to, and its tree with sentiments."""
+    """Generate distinct sentences endlessly, as pairs of a part (see `part_of`) and a tree with sentiments."""
     random = Random(seed)
     seen: set[tuple[str, ...]] = set()
     while True:
@@ -195,7 +200,7 @@ def _draw(random: Random, grammar: PCFG) -> Tree:
             continue
         siblings.append(tree := Tree(symbol.symbol(), []))
         rules = grammar.productions(lhs=symbol)
-        # Of `Random`, only `random()` is promised to give the same on every version of Python.
+        # Of `Random`, Python guarantees only the seeding and `random()` to be the same in every version.
         place = random.random()
         ends = list(accumulate(rule.prob() for rule in rules))
         rule = next((rule for rule, end in zip(rules, ends, strict=True) if place < end), rules[-1])
@@ -204,7 +209,7 @@ def _draw(random: Random, grammar: PCFG) -> Tree:
 
 
 def write_sentiment(folder: str | Path, seed: int = 1) -> None:
-    """Write ``train.txt``, ``dev.txt`` and ``test.txt``; with seed 1 these are the bundled files."""
+    """Write a generated treebank to ``train.txt``, ``dev.txt`` and ``test.txt``; seed 1 gives the bundled files."""
     parts: dict[str, list[str]] = {part: [] for part in SENTIMENT_SIZES}
     for part, tree in generate_sentiment(seed):
         if len(parts[part]) < SENTIMENT_SIZES[part]:
@@ -216,13 +221,16 @@ def write_sentiment(folder: str | Path, seed: int = 1) -> None:
 
 
 def bundled_sentiment(part: str) -> Iterator[Tree]:
-    """The trees of a part of the bundled treebank, ``train``, ``dev`` or ``test``.
+    """Read the trees of a part of the bundled treebank, "train", "dev" or "test".
 
     >>> tree = next(bundled_sentiment("train"))
     >>> tree.label() in "01234", len(tree)
     (True, 2)
+
+    Raises:
+        ValueError: there is no such part.
     """
     if part not in SENTIMENT_SIZES:
-        raise ValueError(f"the bundled treebank has no part {part!r}, only {', '.join(SENTIMENT_SIZES)}")
+        raise ValueError(f"the bundled treebank has no part {part!r}, expected one of {', '.join(SENTIMENT_SIZES)}")
     with as_file(files("corpora") / "data" / "sentiment" / f"{part}.txt") as path:
         yield from read_sst(path)

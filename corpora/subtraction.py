@@ -1,4 +1,4 @@
-"""Subtraction of binary numbers, bit by bit from the least significant, so that a borrow only ever goes forward."""
+"""Subtraction of binary numbers as sequences of bits, least significant first, so that borrows propagate forward."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -11,20 +11,25 @@ from corpora.errors import quoted
 
 
 class Subtraction(NamedTuple):
-    """Two numbers of T bits, (T, 2), the first not the smaller, and their difference, (T,); least significant first."""
+    """A subtraction of two numbers of T bits, least significant bit first.
+
+    Attributes:
+        numbers: (T, 2) bits of both numbers; the first number is not the smaller one.
+        difference: (T,) bits of the difference.
+    """
 
     numbers: NDArray[np.int64]
     difference: NDArray[np.int64]
 
 
 def to_bits(number: int, length: int) -> NDArray[np.int64]:
-    """The ``length`` bits of a number, least significant first.
+    """Convert a number to ``length`` bits, least significant first.
 
     >>> to_bits(6, 4).tolist()
     [0, 1, 1, 0]
 
     Raises:
-        ValueError: the number is negative, or has more bits.
+        ValueError: the number is negative, or has more than ``length`` bits.
     """
     if number < 0 or number.bit_length() > length:
         raise ValueError(f"expected a number from 0 to 2 ** {length} - 1, got {quoted(hex(number))}")
@@ -33,22 +38,22 @@ def to_bits(number: int, length: int) -> NDArray[np.int64]:
 
 
 def from_bits(bits: Sequence[int] | NDArray) -> int:
-    """The number with these bits, least significant first.
+    """Convert bits, least significant first, to a number; the inverse of `to_bits`.
 
     >>> from_bits([0, 1, 1, 0])
     6
 
     Raises:
-        ValueError: not a row of zeros and ones.
+        ValueError: ``bits`` is not one-dimensional or has values other than 0 and 1.
     """
     row = np.asarray(bits)
     if row.ndim != 1 or not np.isin(row, (0, 1)).all():
-        raise ValueError("expected a row of zeros and ones")
+        raise ValueError(f"expected a one-dimensional sequence of zeros and ones, got {quoted(str(bits))}")
     return int.from_bytes(np.packbits(row.astype(np.bool_), bitorder="little").tobytes(), "little")
 
 
 def subtraction_of(first: int, second: int, length: int) -> Subtraction:
-    """The example of ``first - second``.
+    """Make the example of ``first - second``.
 
     >>> example = subtraction_of(6, 1, 4)
     >>> example.numbers.tolist(), example.difference.tolist()
@@ -62,18 +67,23 @@ def subtraction_of(first: int, second: int, length: int) -> Subtraction:
 
 
 def generate_subtraction(count: int, seed: int, length: int) -> Iterator[Subtraction]:
-    """``count`` distinct examples of ``length`` bits; the same for the same arguments, everywhere.
+    """Generate distinct random subtractions; reproducible by the seed on every Python version.
 
-    Both numbers are drawn from all of that many bits, and exchanged where the first is the smaller. A borrow is then
-    seldom carried further than some log2(length) bits: to be right on long numbers is to do a short step often.
+    Both numbers are uniform, and exchanged if the first is the smaller one. Borrows then seldom propagate further than
+    some log2(length) bits, so long numbers take many short steps rather than long memory.
+
+    Args:
+        count: number of examples.
+        seed: random seed.
+        length: number T of bits.
 
     Raises:
-        ValueError: a negative count, a length below 1, or more examples than there are of that length.
+        ValueError: ``count`` is negative or larger than the number of different examples, or ``length`` is below 1.
     """
     if count < 0 or length < 1:
         raise ValueError(f"expected count >= 0 and length >= 1, got count={count}, length={length}")
     if count > (there := 2 ** (length - 1) * (2**length + 1)):
-        raise ValueError(f"there are {there:,} examples of {length} bits, not {count:,}")
+        raise ValueError(f"expected a count of at most {there:,}, the examples of {length} bits, got {count:,}")
     return _generate(count, Random(seed), length)
 
 
@@ -88,5 +98,5 @@ def _generate(count: int, random: Random, length: int) -> Iterator[Subtraction]:
 
 
 def _draw(random: Random, length: int) -> int:
-    # Of `Random`, only `random()` and the seeding are promised to give the same on every version of Python.
+    # Of `Random`, Python guarantees only the seeding and `random()` to be the same in every version.
     return int("".join("01"[random.random() < 0.5] for _ in range(length)), 2)

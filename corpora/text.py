@@ -1,4 +1,4 @@
-"""Text files line by line, and the one way in which a malformed file is reported: file, line, column, problem."""
+"""Reading and writing of text files line by line; errors have the file, line, column and problem."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from corpora.errors import error_at
 
-LINE_LIMIT = 1 << 24  # bytes; what is longer is no text of ours, and would fill the memory before anyone noticed
-WORD_LIMIT = 10_000  # characters; more than any word has, long web addresses included
+LINE_LIMIT = 1 << 24  # bytes; protects the memory from files that are not text
+WORD_LIMIT = 10_000  # characters; longer than any word or web address
 
 
 def lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file with their numbers from 1, without their ends (LF or CRLF) and without a BOM.
+    """Read the lines of a UTF-8 file, one by one, as pairs of the line number, from 1, and the text.
 
-    The file is streamed: no more than one line is in memory.
+    Line ends (LF or CRLF) and a byte order mark are removed. Only one line is in memory at a time.
 
     Raises:
-        CorpusError: not UTF-8, a NUL, a CR without LF, or a line of more than `LINE_LIMIT` bytes.
+        CorpusError: the file is not UTF-8, or has a NUL, a CR without LF, or a line of more than `LINE_LIMIT` bytes.
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
@@ -38,7 +38,7 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
 
 
 def fields(line: str) -> list[tuple[int, str]]:
-    r"""The tab-separated fields of a line, each with its column.
+    r"""Split a line at tabs into pairs of the column, from 1, and the text of a field.
 
     >>> fields("3\tA dog\t")
     [(1, '3'), (3, 'A dog'), (9, '')]
@@ -52,20 +52,20 @@ def fields(line: str) -> list[tuple[int, str]]:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, which takes its place at the end: ``path`` is never half written."""
+    """Replace a file atomically: yield a temporary path beside ``path``, and rename it to ``path`` at the end."""
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
         os.replace(part, path)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # its own name means nothing to a user
+        error.filename, error.filename2 = str(path), None  # not the name of the temporary file
         raise
     finally:
         part.unlink(missing_ok=True)
 
 
 def write_lines(path: str | Path, content: Iterable[str]) -> None:
-    """Write lines of UTF-8, all of them or none."""
+    """Write lines to a UTF-8 file; if that fails, the previous file is left unchanged."""
     with replacing(path) as part, open(part, "w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in content)

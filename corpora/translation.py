@@ -1,7 +1,7 @@
-"""English sentences with French translations, in the files of manythings.org, and their words.
+"""English sentences with French translations, in the format of manythings.org, and their tokenisation.
 
-A line has the English sentence, a tab, the French one and, in later files, another tab and whose they are; they come
-from tatoeba.org. A sentence has several translations, each on a line of its own.
+A line has the English sentence, a tab and the French sentence; later files add a tab and the attribution. The sentences
+are from tatoeba.org. A sentence may have several translations, on separate lines.
 """
 
 import re
@@ -24,7 +24,7 @@ Language = Literal["english", "french"]
 
 TRANSLATION_SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
 
-# French sets a space before "?", here one of three kinds, that is not to break; soft hyphens and spaces of no width are
+# French has a space before "?", which is one of three kinds in these files; soft hyphens and zero-width spaces are
 # remnants of web pages.
 _CHARACTERS = {0x202F: " ", 0x00A0: " ", 0x2009: " ", 0x00AD: None, 0x200B: None}
 
@@ -33,7 +33,7 @@ _TOKEN = re.compile(
     rf"""
       (?:[^\W\d_]\.){{2,}}                                   # an abbreviation: p.m.
     | \d+(?:[.,:]\d+)*(?![-\w{_APOSTROPHES}])                # a number: 6:30, 10,000
-    | \w+(?:[-‐{_APOSTROPHES}]\w+)*                          # a word, with all that hangs on it
+    | \w+(?:[-‐{_APOSTROPHES}]\w+)*                          # a word with its hyphens and apostrophes
     | \.{{2,}}                                               # an ellipsis
     | \S
     """,
@@ -42,7 +42,7 @@ _TOKEN = re.compile(
 _ENGLISH_ENDING = re.compile(rf"(?:n[{_APOSTROPHES}]t|[{_APOSTROPHES}](?:s|m|d|re|ve|ll))$", re.IGNORECASE)
 _FRENCH_PARTS = re.compile(rf"aujourd[{_APOSTROPHES}]hui|[^{_APOSTROPHES}]+[{_APOSTROPHES}]?|.", re.IGNORECASE)
 
-# Words before which, and after which, there is no space.
+# Tokens without a space before them (closing), and without a space after them (opening).
 _CLOSING = {
     "english": frozenset("?!;:%.,)]…'’") | {"...", ".."},
     "french": frozenset(".,)]…") | {"...", ".."},
@@ -51,7 +51,7 @@ _OPENING = {"english": frozenset("$€£(["), "french": frozenset("([")}
 
 
 class Translation(NamedTuple):
-    """An English sentence, its French translation, and whose they are; that is empty if the file does not say."""
+    """An English sentence, its French translation, and their attribution (empty if the file has none)."""
 
     english: str
     french: str
@@ -59,10 +59,10 @@ class Translation(NamedTuple):
 
 
 def normalise(sentence: str) -> str:
-    r"""A sentence with plain spaces, single ones, and without characters that nobody sees.
+    r"""Normalise the spaces of a sentence to single plain ones, and remove invisible characters.
 
-    U+202F, U+00A0 and U+2009, the spaces that do not break and the thin one, become spaces; U+00AD, the soft hyphen,
-    and U+200B, the space of no width, are left out.
+    The no-break and thin spaces U+00A0, U+202F and U+2009 become plain spaces; the soft hyphen U+00AD and the
+    zero-width space U+200B are removed.
 
     >>> normalise("Courez\u202f!")
     'Courez !'
@@ -71,13 +71,15 @@ def normalise(sentence: str) -> str:
 
 
 def read_translations(path: str | Path) -> Iterator[Translation]:
-    """The pairs of a file, one by one and `normalise`d; of a ``.zip``, those of the one ``.txt`` that is no ``_about``.
+    """Read the sentence pairs of a file, one by one; the sentences are normalised, see `normalise`.
 
-    Columns in errors are those of the file, before it was normalised.
+    Args:
+        path: a text file, or a ``.zip`` with exactly one ``.txt`` whose name does not begin with an underscore (as that
+            of ``_about.txt`` does).
 
     Raises:
-        CorpusError: a line without two or three columns, an empty sentence, or a broken archive; all pairs before it
-            have been yielded.
+        CorpusError: there is no pair, a line does not have two or three columns, a sentence is empty, or the archive is
+            broken. All pairs before it have been yielded. The column is that of the file, before normalisation.
         OSError: the file cannot be read.
     """
     path = Path(path)
@@ -96,7 +98,7 @@ def _read(path: Path) -> Iterator[Translation]:
     for number, line in lines(path):
         row = fields(line)
         if len(row) not in (2, 3):
-            problem = f"expected English, a tab and French, perhaps a tab and a source; columns: {len(row)}"
+            problem = f"expected English, a tab, French and optionally a tab and a source, found columns: {len(row)}"
             raise error_at(path, number, len(line) + 1, problem)
         english, french = (normalise(sentence) for _, sentence in row[:2])
         for (column, _), sentence in zip(row, (english, french), strict=False):
@@ -110,7 +112,7 @@ def _read(path: Path) -> Iterator[Translation]:
 
 @contextmanager
 def _extracted(path: Path) -> Iterator[tuple[Path, str]]:
-    """A file with the text of an archive, and the name that it has there."""
+    """Extract the text of an archive to a temporary file; yield its path and its name in the archive."""
     with TemporaryDirectory() as folder:
         text = Path(folder, "text")
         try:
@@ -121,26 +123,34 @@ def _extracted(path: Path) -> Iterator[tuple[Path, str]]:
                 with archive.open(names[0]) as source, open(text, "wb") as target:
                     shutil.copyfileobj(source, target)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise error_at(path, 1, 1, f"no zip archive that can be read: {error}") from None
+            raise error_at(path, 1, 1, f"not a readable zip archive: {error}") from None
         yield text, names[0]
 
 
 def split_pairs(
     pairs: Iterable[Translation], shares: Mapping[str, float] = TRANSLATION_SHARES, seed: int = 0
 ) -> dict[str, list[Translation]]:
-    """The pairs by part, those of one English sentence in one part, whether it is in capitals or not.
+    """Split pairs into parts by a hash of the English sentence, ignoring case, and the seed.
 
-    The part follows from a hash of the English sentence and of the seed alone: it stays what it is if pairs are added,
-    and the shares are met but approximately. One French sentence may still be in several parts.
+    All translations of an English sentence are in the same part, and it stays in that part if pairs are added. The
+    shares are met approximately. A French sentence may be in several parts.
+
+    Args:
+        pairs: the pairs.
+        shares: share of each part; they add up to 1.
+        seed: seed of the hash.
+
+    Returns:
+        The pairs of each part.
 
     Raises:
-        ValueError: the shares are negative or add up to something else than 1.
+        ValueError: a share is negative, or they do not add up to 1.
     """
     ends = list(accumulate(shares.values()))
     if not ends or min(shares.values()) < 0 or not abs(ends[-1] - 1) < 1e-9:
-        raise ValueError(f"expected shares that add up to 1, got {dict(shares)}")
+        raise ValueError(f"expected shares >= 0 that add up to 1, got {dict(shares)}")
     parts: dict[str, list[Translation]] = {name: [] for name in shares}
-    last = [name for name, share in shares.items() if share][-1]  # has the rest, if the sum is just below 1
+    last = [name for name, share in shares.items() if share][-1]  # gets the rest if the sum is rounded to below 1
     for pair in pairs:
         digest = blake2b(f"{seed}\t{pair.english.lower()}".encode(), digest_size=6).digest()
         place = int.from_bytes(digest, "big") / 2**48
@@ -149,19 +159,27 @@ def split_pairs(
 
 
 def bundled_translations(part: str) -> list[Translation]:
-    """The pairs of a part of the bundled sample, ``train``, ``dev`` or ``test``: 1,592 of short sentences in all.
+    """Read a part of the bundled pairs, "train", "dev" or "test"; together these are 1,592 pairs of short sentences.
 
     >>> bundled_translations("train")[0].french
     'Je sais.'
+
+    Raises:
+        ValueError: there is no such part.
     """
     if part not in TRANSLATION_SHARES:
-        raise ValueError(f"the bundled sample has no part {part!r}, only {', '.join(TRANSLATION_SHARES)}")
+        raise ValueError(f"the bundled sample has no part {part!r}, expected one of {', '.join(TRANSLATION_SHARES)}")
     with as_file(files("corpora") / "data" / "translation" / "pairs.tsv") as path:
         return split_pairs(read_translations(path))[part]
 
 
 def split_words(sentence: str, language: Language, lower: bool = False) -> list[str]:
-    """The words of a normalised sentence, with punctuation, English endings and French elisions apart.
+    """Split a normalised sentence into words, with punctuation, English endings and French elisions separate.
+
+    Args:
+        sentence: the sentence, see `normalise`.
+        language: "english" or "french".
+        lower: convert to lower case.
 
     >>> split_words("He doesn't know Tom's name.", "english")
     ['He', 'does', "n't", 'know', 'Tom', "'s", 'name', '.']
@@ -179,7 +197,7 @@ def split_words(sentence: str, language: Language, lower: bool = False) -> list[
 
 
 def join_words(words: Sequence[str], language: Language) -> str:
-    r"""The sentence with these words, as it is usually written: for nearly all sentences what `split_words` undid.
+    r"""Join words to a sentence with the usual spacing; for nearly all sentences the inverse of `split_words`.
 
     >>> join_words(["He", "does", "n't", "know", "Tom", "'s", "name", "."], "english")
     "He doesn't know Tom's name."
@@ -187,7 +205,7 @@ def join_words(words: Sequence[str], language: Language) -> str:
     "qu'est-ce que c'est ?"
     """
     sentence = ""
-    joined = True  # whether the next word follows without a space, as the first does
+    joined = True  # no space before the next word
     quotes = 0
     for word in words:
         closing = word in _CLOSING[language] or (language == "english" and _ENGLISH_ENDING.fullmatch(word))

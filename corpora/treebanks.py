@@ -1,7 +1,7 @@
-"""Trees from files of Penn Treebank brackets, and what is usually done to them first.
+"""Reading of trees in Penn Treebank brackets, and the usual preprocessing.
 
-NLTK has the binarisation (`Tree.chomsky_normal_form`) and the unary collapse (`Tree.collapse_unary`), but neither of
-the three functions at the end. Each returns a new tree, so they compose: ``map(remove_traces, read_trees(path))``.
+The preprocessing functions are those that NLTK lacks (it has `Tree.chomsky_normal_form` for binarisation and
+`Tree.collapse_unary`). Each returns a new tree, so that they compose: ``map(remove_traces, read_trees(path))``.
 """
 
 import re
@@ -16,25 +16,26 @@ from corpora.text import WORD_LIMIT, lines
 from parsers.errors import TreeError
 from parsers.trees import constituents
 
-# Only ASCII white space separates: words of real treebanks hold no-break spaces ("8 1\/2" in SST).
+# Only ASCII white space separates tokens: words of real treebanks contain no-break spaces ("8 1\/2" in SST).
 _TOKEN = re.compile(r"[()]|[^() \t\r\n\f\v]+")
 _ESCAPE = re.compile(r"-([LR][RSC])B-|\\([/*])")
 _BRACKETS = {"LR": "(", "RR": ")", "LS": "[", "RS": "]", "LC": "{", "RC": "}"}
 
 
 def read_trees(path: str | Path, expect: tuple[int, int] | None = None) -> Iterator[Tree]:
-    """The trees of a UTF-8 file, one by one; a tree may span lines, and a line may hold several.
+    """Read the trees of a UTF-8 file, one by one.
 
-    Empty outer brackets, as in ``( (S ...) )``, are taken off. All else stays as it is written: function tags, traces,
-    escapes.
+    A tree may span several lines, and a line may have several trees. Empty outer brackets, as in ``( (S ...) )``, are
+    removed; function tags, traces and escapes are kept.
 
     Args:
         path: the file.
-        expect: how many trees and labelled nodes the file must have, for data of which bad copies circulate.
+        expect: required numbers of trees and of nodes (without empty outer brackets), to detect incomplete copies of
+            published data; None for no check.
 
     Raises:
-        CorpusError: at the first malformed tree, after all before it have been yielded; or at the end of the file,
-            if the counts are not those expected.
+        CorpusError: there is no tree, a tree is malformed (all trees before it have been yielded), or the numbers are
+            not those expected.
         OSError: the file cannot be read.
     """
     return parse_brackets(path, expect)
@@ -46,12 +47,16 @@ def parse_brackets(
     check_label: Callable[[str], str | None] = lambda label: None,
     check_node: Callable[[Tree], str | None] = lambda node: None,
 ) -> Iterator[Tree]:
-    """What `read_trees` does, for formats that ask more of a label, or of a node with its children.
+    """Read trees as `read_trees` does, with additional checks of a format.
 
-    A check gives the problem or None; the error then names the place of the label, or where the node begins.
+    Args:
+        path: the file.
+        expect: see `read_trees`.
+        check_label: returns the problem of a label, or None; the error has the position of the label.
+        check_node: returns the problem of a complete node, or None; the error has the position of its bracket.
     """
-    opened: list[tuple[Tree, int, int]] = []  # the trees that are not closed yet, and where they begin
-    labelled = True  # whether the innermost of them has had its chance of a label
+    opened: list[tuple[Tree, int, int]] = []  # open brackets: tree, line and column
+    labelled = True  # the next token is a word, not the label of a new node
     number, line, trees, nodes = 1, "", 0, 0
     for number, line in lines(path):
         for match in _TOKEN.finditer(line):
@@ -61,7 +66,7 @@ def parse_brackets(
                 labelled = False
                 nodes += 1
             elif len(token) > WORD_LIMIT:
-                raise error_at(path, number, column, f"a word of {len(token):,} characters, of {WORD_LIMIT:,} allowed")
+                raise error_at(path, number, column, f"a word of {len(token):,} characters (limit: {WORD_LIMIT:,})")
             elif not opened:
                 raise error_at(path, number, column, f"{token!r} outside of any tree")
             elif token != ")":
@@ -91,12 +96,12 @@ def parse_brackets(
     if not trees:
         raise error_at(path, 1, 1, "no tree in this file")
     if expect and expect != (trees, nodes):
-        problem = f"trees: {trees:,}, nodes: {nodes:,}; expected {expect[0]:,} and {expect[1]:,}"
+        problem = f"expected trees: {expect[0]:,}, nodes: {expect[1]:,}; found trees: {trees:,}, nodes: {nodes:,}"
         raise error_at(path, number, len(line) + 1, problem)
 
 
 def strip_functions(tree: Tree) -> Tree:
-    """``tree`` without function tags and indices in its labels.
+    """Return a copy of ``tree`` without function tags and indices in the labels.
 
     >>> print(strip_functions(Tree.fromstring("(S (NP-SBJ-1 (-LRB- -LRB-) (PRP$ her) (NN duck)) (VP=2 (VB go)))")))
     (S (NP (-LRB- -LRB-) (PRP$ her) (NN duck)) (VP (VB go)))
@@ -105,7 +110,7 @@ def strip_functions(tree: Tree) -> Tree:
 
 
 def unescape(tree: Tree) -> Tree:
-    r"""``tree`` with the words as they stand in the text; labels, such as the tag ``-LRB-``, stay.
+    r"""Return a copy of ``tree`` with the original characters for escapes in words; labels such as ``-LRB-`` are kept.
 
     >>> print(*unescape(Tree.fromstring(r"(NP (-LRB- -LRB-) (CD 8) (CD 1\/2) (SYM \*\*) (-RRB- -RRB-))")).leaves())
     ( 8 1/2 ** )
@@ -114,13 +119,13 @@ def unescape(tree: Tree) -> Tree:
 
 
 def remove_traces(tree: Tree) -> Tree:
-    """``tree`` without its empty elements, the nodes ``-NONE-``, and without the phrases that held nothing else.
+    """Return a copy of ``tree`` without empty elements (``-NONE-``), and without phrases that contain nothing else.
 
     >>> print(remove_traces(Tree.fromstring("(S (NP (NN duck)) (VP (VB go) (NP-1 (-NONE- *T*-1))))")))
     (S (NP (NN duck)) (VP (VB go)))
 
     Raises:
-        TreeError: there is nothing else in the tree.
+        TreeError: the tree has empty elements only.
     """
     found = constituents(tree)
     kept = [False] * len(found)
@@ -132,7 +137,7 @@ def remove_traces(tree: Tree) -> Tree:
             kept[index] = True
             kept[max(parent, 0)] = True
     if not kept[0]:
-        raise TreeError(f"the tree ({tree.label()}) has nothing but empty elements")
+        raise TreeError(f"the tree ({tree.label()}) has empty elements only")
     return _copy(tree, kept=kept)
 
 
@@ -142,7 +147,7 @@ def _copy(
     word: Callable[[str], str] = lambda word: word,
     kept: list[bool] | None = None,
 ) -> Tree:
-    """A plain copy of ``tree`` with labels and words changed, and of the nodes in preorder only those to be kept."""
+    """Copy ``tree`` as plain nltk.Tree, with functions of labels and words, and a mask of the nodes in preorder."""
     made: list[Any] = []
     for index, (node, _, _, parent) in enumerate(constituents(tree)):
         made.append(Tree(label(node.label()), []) if isinstance(node, Tree) else word(node))

@@ -1,8 +1,8 @@
 """Pretrained word vectors in the text formats of GloVe and word2vec.
 
-Each line is a word and its D numbers, separated by spaces. word2vec's begins with a line of two numbers, how many
-words and D. Pennington et al., "GloVe", EMNLP 2014; Mikolov et al., "Efficient Estimation of Word Representations in
-Vector Space", 2013.
+Each line has a word and its D numbers, separated by spaces. word2vec's format begins with a line of two numbers: the
+number of words, and D. Pennington et al., "GloVe", EMNLP 2014; Mikolov et al., "Efficient Estimation of Word
+Representations in Vector Space", 2013.
 """
 
 import re
@@ -22,7 +22,12 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Vectors(NamedTuple):
-    """The vectors of W words, (W, D) in float32, and for which of the words there was one, (W,); other rows are 0."""
+    """Vectors of the V words of a vocabulary.
+
+    Attributes:
+        rows: (V, D) vectors; 0 for words that are not in the file.
+        found: (V,) True for words that are in the file.
+    """
 
     rows: NDArray[np.float32]
     found: NDArray[np.bool_]
@@ -36,14 +41,18 @@ class _Row(NamedTuple):
 
 
 def read_vectors(path: str | Path, words: Iterable[str]) -> Vectors:
-    """The vectors of ``words``, a `Vocabulary` for one, in their order; words must match exactly.
+    """Read the vectors of ``words`` from a file.
 
-    The file is streamed and only the wanted rows are kept; the numbers of others are counted, not read. Of a word
-    that the file has twice, the first vector counts.
+    The file is streamed: only the rows of ``words`` are parsed and kept in memory. If a word is in the file more than
+    once, its first vector is used.
+
+    Args:
+        path: the file.
+        words: the words, such as a `Vocabulary`; they must match exactly.
 
     Raises:
-        CorpusError: a line with another number of numbers, a wanted one that is no finite number, or fewer lines than
-            word2vec's header promises.
+        CorpusError: there are no vectors, a line has another number of columns than the first, a number of one of the
+            ``words`` is not finite, or the number of vectors is not that of word2vec's header.
         OSError: the file cannot be read.
     """
     places: dict[str, list[int]] = {}
@@ -61,12 +70,17 @@ def read_vectors(path: str | Path, words: Iterable[str]) -> Vectors:
 
 
 def vector_words(path: str | Path) -> Iterator[str]:
-    """The words of a file of vectors, one by one, as for ``Vocabulary(vector_words(path))``. Raises the same."""
+    """Read the words of a file of vectors, one by one, as for ``Vocabulary(vector_words(path))``.
+
+    Raises:
+        CorpusError: the file is malformed, see `read_vectors`; the numbers themselves are not checked.
+        OSError: the file cannot be read.
+    """
     return (row.word for row in _rows(path))
 
 
 def _rows(path: str | Path) -> Iterator[_Row]:
-    size = 0  # unknown as yet
+    size = 0  # 0 until the first vector
     promised = None
     number, found, line = 1, 0, ""
     for number, line in lines(path):
@@ -77,18 +91,20 @@ def _rows(path: str | Path) -> Iterator[_Row]:
         spaces = line.count(" ")
         size = size or spaces
         if spaces < size or not size:
-            problem = f"expected a word and {size or 'its'} numbers; columns: {spaces + 1 if line else 0}"
+            problem = f"expected a word and {size or 'its'} numbers, found columns: {spaces + 1 if line else 0}"
             raise error_at(path, number, len(line) + 1, problem)
-        # Some words of GloVe's largest file hold spaces; none of these words ends in a number.
+        # Some words of GloVe's largest file contain spaces; none of these words ends in a number.
         word = line[: line.index(" ")] if spaces == size else line.rsplit(" ", size)[0]
         if not word.strip(" ") or word.endswith(" "):
-            raise error_at(path, number, len(word) + 1, "a space too many")
+            raise error_at(path, number, len(word) + 1, "an extra space")
         if spaces > size and _NUMBER.fullmatch(word.rsplit(" ", 1)[1]):
-            raise error_at(path, number, len(line) + 1, f"expected a word and {size} numbers; columns: {spaces + 1}")
+            problem = f"expected a word and {size} numbers, found columns: {spaces + 1}"
+            raise error_at(path, number, len(line) + 1, problem)
         found += 1
         yield _Row(number, word, line[len(word) + 1 :], size)
     if promised is not None and found != promised:
-        raise error_at(path, number, len(line) + 1, f"{found:,} vectors, but the first line promises {promised:,}")
+        problem = f"expected {promised:,} vectors, as in the first line, found {found:,}"
+        raise error_at(path, number, len(line) + 1, problem)
     if not found:
         raise error_at(path, 1, 1, "no vector in this file")
 
@@ -97,7 +113,7 @@ def _numbers(path: str | Path, row: _Row) -> list[float]:
     column, numbers = len(row.word) + 2, []
     for text in row.numbers.split(" "):
         if not (_NUMBER.fullmatch(text) and abs(float(text)) <= _LARGEST):
-            raise error_at(path, row.line, column, f"{quoted(text)} is no finite number")
+            raise error_at(path, row.line, column, f"{quoted(text)} is not a finite number")
         numbers.append(float(text))
         column += len(text) + 1
     return numbers

@@ -1,4 +1,4 @@
-"""Words and their indices."""
+"""Vocabularies: words and their indices."""
 
 import json
 from collections import Counter
@@ -14,11 +14,16 @@ from parsers.tokens import known_form
 
 
 class Vocabulary(Sequence[str]):
-    """Distinct words in the order in which they came; a word's index is its place in that order.
+    """A mapping between distinct words and indices, in the order in which the words are given.
 
-    An open vocabulary has a special word for all that it lacks, at index 0: `index` tries a word as written, then in
-    lower case, then capitalised, then gives 0. A closed one (``unknown=None``) holds its words only, exactly. Further
-    special words, such as those for padding and the ends of a sentence, come next, before all others.
+    An open vocabulary has an unknown word at index 0, for all words that it does not contain: `index` looks a word up
+    as written, then in lower case, then capitalised, and otherwise returns 0. A closed one (``unknown=None``) looks
+    words up exactly, and raises an error for others.
+
+    Args:
+        words: the words; repetitions are ignored.
+        unknown: the unknown word; None for a closed vocabulary.
+        specials: further special words, such as for padding or the end of a sentence; they precede ``words``.
 
     >>> vocabulary = Vocabulary(["the", "boy"])
     >>> [vocabulary.index(word) for word in ["The", "boy", "slept"]], len(vocabulary), vocabulary[2]
@@ -45,14 +50,14 @@ class Vocabulary(Sequence[str]):
         specials: Iterable[str] = (),
         max_size: int | None = None,
     ) -> Self:
-        """The vocabulary of a corpus, its most frequent words first, those of one frequency as they came.
+        """Make the vocabulary of a corpus, most frequent words first; equally frequent ones in order of appearance.
 
         Args:
-            tokens: all the words of the corpus; read once, and only the counts are kept.
+            tokens: all words of the corpus, with repetitions; iterated once.
             min_count: frequency below which a word is left out.
-            unknown: the word for all others, or None for a closed vocabulary.
+            unknown: the unknown word; None for a closed vocabulary.
             specials: further special words.
-            max_size: largest number of words to keep, not counting special ones.
+            max_size: largest number of words, without special ones; None for any.
         """
         counts = Counter(tokens)
         special = {unknown, *(specials := tuple(specials))}
@@ -61,10 +66,10 @@ class Vocabulary(Sequence[str]):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The vocabulary that `save` wrote.
+        """Load a vocabulary from a file written by `save`.
 
         Raises:
-            CorpusError: the file is malformed or cut off.
+            CorpusError: the file is malformed or incomplete.
             OSError: the file cannot be read.
         """
         words: list[str] = []
@@ -77,32 +82,31 @@ class Vocabulary(Sequence[str]):
             elif isinstance(entry, str):
                 words.append(entry)
             else:
-                raise error_at(path, number, 1, "expected one word, a JSON string")
+                raise error_at(path, number, 1, "expected a word as a JSON string")
         if header is None:
             raise error_at(path, 1, 1, "no vocabulary in this file")
         if len(words) != header.size:
-            raise error_at(
-                path, number, len(line) + 1, f"the words end at {len(words)}, but the first line says {header.size}"
-            )
+            problem = f"expected {header.size} words, as in the first line, found {len(words)}"
+            raise error_at(path, number, len(line) + 1, problem)
         vocabulary = cls(words, header.unknown, words[: header.specials])
         if vocabulary._words != words:
             place = next(i for i, word in enumerate(words) if i >= len(vocabulary) or vocabulary[i] != word)
-            raise error_at(path, place + 2, 1, f"the word {words[place]!r} is a repetition, or out of its place")
+            raise error_at(path, place + 2, 1, f"the word {words[place]!r} is repeated or misplaced")
         return vocabulary
 
     def save(self, path: str | Path) -> None:
-        r"""Write the vocabulary as JSON Lines: an object that describes it, then one word a line, as a JSON string.
+        """Write the vocabulary as JSON Lines: a header, then one word per line, as a JSON string.
 
-        So no word is lost or changed, not even one with a line break, and line ``i + 2`` is the word with index ``i``.
+        All words are preserved, even with line breaks. Line ``i + 2`` has the word with index ``i``.
         """
         header = _Header(self.unknown, len(self.specials), len(self))
         write_lines(path, map(json.dumps, [header._asdict(), *self._words]))
 
     def index(self, word: str, *_: int) -> int:
-        """The index of ``word``.
+        """Return the index of ``word``; further arguments of `Sequence.index` are ignored.
 
         Raises:
-            InputError: a closed vocabulary lacks it.
+            InputError: the vocabulary is closed and does not contain the word.
         """
         if (index := self._indices.get(word)) is not None:
             return index
@@ -142,7 +146,7 @@ class Vocabulary(Sequence[str]):
 
 class _Header(NamedTuple):
     unknown: str | None
-    specials: int  # the unknown word counts as one
+    specials: int  # including the unknown word
     size: int
 
 
@@ -150,9 +154,9 @@ def _json(path: str | Path, number: int, line: str) -> object:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
-        raise error_at(path, number, error.colno, f"no JSON: {error.msg[0].lower()}{error.msg[1:]}") from None
-    except (ValueError, RecursionError):  # a number of thousands of digits, brackets thousands deep
-        raise error_at(path, number, 1, "no JSON of a vocabulary") from None
+        raise error_at(path, number, error.colno, f"invalid JSON: {error.msg[0].lower()}{error.msg[1:]}") from None
+    except (ValueError, RecursionError):  # thousands of digits or nested brackets
+        raise error_at(path, number, 1, "not the JSON of a vocabulary") from None
 
 
 def _header(path: str | Path, entry: object) -> _Header:
@@ -161,4 +165,4 @@ def _header(path: str | Path, entry: object) -> _Header:
             0 <= specials <= size
         ):
             return _Header(unknown, specials, size)
-    raise error_at(path, 1, 1, 'expected {"unknown": a word or null, "specials": how many, "size": how many}')
+    raise error_at(path, 1, 1, 'expected {"unknown": word or null, "specials": number, "size": number}')

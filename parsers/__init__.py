@@ -1,4 +1,4 @@
-"""Sentences to parse trees and production rules, on NLTK's grammars and trees."""
+"""Parse trees of sentences, and their production rules, with NLTK's grammars and trees."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
-"""What can be wrong with a user's input, one class per kind; each message names the input and the place."""
+"""Exceptions for invalid input; each message names the input and the position of the problem."""
 
 
 class InputError(ValueError):
-    """Base of every error that the input is to blame for; the command line prints its message and exits with 1."""
+    """Base class of errors in the user's input; the command line prints the message and exits with status 1."""
 
 
 class GrammarError(InputError):
@@ -10,7 +10,7 @@ class GrammarError(InputError):
 
 
 class SentenceError(InputError):
-    """A sentence that a grammar cannot parse; base of the three ways in which that happens."""
+    """A sentence that a grammar cannot parse; base class of the three possible reasons."""
 
 
 class EmptySentenceError(SentenceError):
@@ -18,16 +18,16 @@ class EmptySentenceError(SentenceError):
 
 
 class UnknownWordError(SentenceError):
-    """A sentence with words that the grammar lacks."""
+    """A sentence with words that are not in the grammar."""
 
 
 class NoParseError(SentenceError):
-    """A sentence of known words that the start symbol does not derive."""
+    """A sentence of known words that cannot be derived from the start symbol."""
 
 
 class TreeError(InputError):
-    """An nltk.Tree that is no parse tree: a phrase without words, a label that is no string."""
+    """An nltk.Tree that is not a parse tree, for example with an empty phrase or a label that is not a string."""
 
 
 class ProductionError(InputError):
-    """A set of production rules that describes no tree."""
+    """A set of production rules that do not form a tree."""

@@ -1,10 +1,11 @@
-"""Trees read off an NLTK chart one at a time, most probable first, without recursion.
+"""Lazy enumeration of the trees of an NLTK chart, most probable first, without recursion.
 
-`Chart.parses` builds every tree below an edge before it yields the first, of which there can be exponentially many.
-Here a state is a tree in the making: the edges expanded so far in preorder, and those still to be expanded. The
-states wait in a heap, ordered by the probability of the best tree that each can still become (its rules so far times
-the Viterbi score of what is pending), so the trees leave it in the order of their probability. In a grammar without
-probabilities all scores are equal, and the youngest state goes first: a depth-first walk in constant memory per step.
+`Chart.parses` builds all trees below an edge, possibly exponentially many, before it yields the first. This is a
+best-first search instead. A search state is a partial tree: the edges expanded so far in preorder, and the pending
+edges. The states are kept in a heap, ordered by the probability of the best complete tree that each can lead to (the
+rules used so far times the Viterbi score of the pending edges), so trees are found in order of probability. In a
+grammar without probabilities all scores are equal and the newest state goes first: a depth-first search, with constant
+memory per step.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from nltk.parse.chart import Chart, EdgeI, LeafEdge
 
 
 class _Expansion(NamedTuple):
-    """One way to build an edge: the probability of the rule, its logarithm, and the children."""
+    """One way to build an edge: the probability of its rule, the logarithm of that, and the child edges."""
 
     probability: float
     score: float
@@ -26,15 +27,15 @@ class _Expansion(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """A linked list of edges still to be expanded, leftmost first."""
+    """A linked list of pending edges, leftmost first."""
 
     edge: EdgeI
-    above: frozenset[EdgeI]  # the edges over the same words that it is part of
+    above: frozenset[EdgeI]  # ancestors of the edge that cover the same words
     rest: "_Pending | None"
 
 
 class _Step(NamedTuple):
-    """A linked list of the expansions made, the last one first."""
+    """A linked list of the expansions so far, latest first."""
 
     edge: EdgeI
     expansion: _Expansion
@@ -42,7 +43,7 @@ class _Step(NamedTuple):
 
 
 def derivations(chart: Chart, roots: list[EdgeI], tokens: list[str], grammar: CFG) -> Iterator[Tree]:
-    """Every tree below ``roots``, over ``tokens``; a chain of unary rules uses none of them twice."""
+    """Yield the trees below ``roots`` over ``tokens``, most probable first, with no unary rule twice in a chain."""
     expansions = _expansions(chart, grammar)
     best = _viterbi(expansions)
     younger = count(0, -1)
@@ -68,7 +69,7 @@ def derivations(chart: Chart, roots: list[EdgeI], tokens: list[str], grammar: CF
 
 
 def _expansions(chart: Chart, grammar: CFG) -> dict[EdgeI, list[_Expansion]]:
-    """Each complete edge with the ways to build it, short edges first."""
+    """Map each complete edge to the ways to build it, short edges first."""
     probability: dict[Any, float] = {}
     for rule in grammar.productions():
         key = rule.lhs(), rule.rhs()
@@ -76,7 +77,7 @@ def _expansions(chart: Chart, grammar: CFG) -> dict[EdgeI, list[_Expansion]]:
     edges = (edge for edge in chart.select(is_complete=True) if not isinstance(edge, LeafEdge))
     return {
         edge: [
-            # A rule of probability 0 stays usable, after all others.
+            # A tree with a rule of probability 0 is still found, after all others.
             _Expansion(p := probability[edge.lhs(), edge.rhs()], log(p) if p else -1e9, tuple(children))
             for children in chart.child_pointer_lists(edge)
         ]
@@ -85,7 +86,7 @@ def _expansions(chart: Chart, grammar: CFG) -> dict[EdgeI, list[_Expansion]]:
 
 
 def _viterbi(expansions: dict[EdgeI, list[_Expansion]]) -> dict[EdgeI, float]:
-    """The logarithm of the probability of the best tree below each edge."""
+    """Log probability of the best tree below each edge."""
     best = {
         child: 0.0
         for ways in expansions.values()
@@ -105,7 +106,7 @@ def _viterbi(expansions: dict[EdgeI, list[_Expansion]]) -> dict[EdgeI, float]:
 
 
 def _tree(steps: _Step | None, tokens: list[str], probabilistic: bool) -> Tree:
-    """The tree that the expansions, taken in preorder, make."""
+    """Build the tree of the expansions, which were made in preorder."""
     built: list[Tree] = []
     while steps is not None:
         edge, expansion, steps = steps

@@ -1,4 +1,4 @@
-"""Sentences to parse trees with NLTK's grammars: every parse, lazily and best first, or the best one."""
+"""Parsing of sentences with NLTK's grammars: all parses, lazily and best first, or the best one."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,19 +21,24 @@ _PROBABILITY = re.compile(r"\[\s*[\d.]+\s*\]")
 
 
 def bundled_grammars() -> list[str]:
-    """Names that `load_grammar` knows."""
+    """Return the names of the bundled grammars, for `load_grammar`."""
     return sorted(entry.name.removesuffix(".cfg") for entry in _BUNDLED.iterdir() if entry.name.endswith(".cfg"))
 
 
 def load_grammar(source: str | Path) -> CFG:
-    """A grammar by the name of a bundled one, by the path of a file, or from its own text.
+    """Load a context-free grammar.
 
-    Text is what contains ``->``. A grammar with probabilities (``NP -> Det Noun [0.7]``) becomes an `nltk.PCFG`,
-    any other an `nltk.CFG`. The start symbol is the left side of the first rule, unless a line ``%start S`` names
-    another.
+    The start symbol is the left side of the first rule, unless a line ``%start S`` sets another.
+
+    Args:
+        source: the name of a bundled grammar, the path of a UTF-8 file, or the text of a grammar (any string that
+            contains ``->``).
+
+    Returns:
+        An `nltk.PCFG` if the rules have probabilities (``NP -> Det Noun [0.7]``), otherwise an `nltk.CFG`.
 
     Raises:
-        GrammarError: no such grammar, or a malformed one, with its line number.
+        GrammarError: the grammar cannot be found or read, or is malformed; the message has the line number.
     """
     if "->" in str(source):
         return _parse_grammar(str(source), "grammar text")
@@ -61,7 +66,7 @@ def _parse_grammar(text: str, name: str) -> CFG:
 
 
 def _complaint(message: str, text: str) -> str:
-    """NLTK's complaint about a grammar, with the line it is about."""
+    """Reword NLTK's error message about a grammar, with the line number."""
     if match := re.match(r"Unable to parse line (\d+): (.*)\n(.*)", message):
         number, line, reason = match.groups()
         return f"line {number}: {reason[0].lower()}{reason[1:]} (in: {line})"
@@ -74,11 +79,14 @@ def _complaint(message: str, text: str) -> str:
 
 
 class GrammarParser:
-    """Parses sentences by a context-free grammar, plain (`nltk.CFG`) or with probabilities (`nltk.PCFG`).
+    """Parser for a context-free grammar, plain (`nltk.CFG`) or probabilistic (`nltk.PCFG`).
 
-    A sentence is a string, split into words by the Penn Treebank's conventions, or a list of tokens. A word that the
-    grammar lacks as written is looked up in lower case, then capitalised; punctuation that it lacks is left out of
-    a string, not out of a list. The trees hold the words as they were written.
+    A sentence is a string, which is split into words by the Penn Treebank's conventions, or a list of tokens. A word
+    is looked up in the grammar as written, then in lower case, then capitalised; the trees have the words as written.
+    Punctuation that is not in the grammar is dropped from a string, but not from a list.
+
+    Args:
+        grammar: the grammar, see `load_grammar`.
 
     >>> from parsers import brackets
     >>> parser = GrammarParser(load_grammar("duck"))
@@ -95,12 +103,16 @@ class GrammarParser:
         self._parser = ChartParser(grammar)
 
     def parses(self, sentence: str | Sequence[str]) -> Iterator[Tree]:
-        """Every parse of ``sentence``, one by one: take as many as you want of a highly ambiguous one.
+        """Return an iterator over all parses of ``sentence``.
 
-        Under a PCFG the trees are `nltk.ProbabilisticTree` and come most probable first; the chart is NLTK's.
+        The trees are built one by one, so that the first few of a highly ambiguous sentence are cheap. With a PCFG
+        they are `nltk.ProbabilisticTree` objects, most probable first. Errors are raised by the call itself, not by the
+        iteration.
 
         Raises:
-            EmptySentenceError, UnknownWordError, NoParseError: at once, not at the first tree.
+            EmptySentenceError: the sentence has no words.
+            UnknownWordError: words are not in the grammar.
+            NoParseError: the words cannot be derived from the start symbol.
         """
         tokens, forms = self._look_up(sentence)
         chart = self._parser.chart_parse(forms)
@@ -110,11 +122,11 @@ class GrammarParser:
         return derivations(chart, roots, tokens, self.grammar)
 
     def parse(self, sentence: str | Sequence[str]) -> Tree:
-        """The best parse of ``sentence``: the most probable under a PCFG, else the first. Raises what `parses` does."""
+        """Return the first tree of `parses`, with a PCFG the most probable one; raises the same errors."""
         return next(self.parses(sentence))
 
     def _look_up(self, sentence: str | Sequence[str]) -> tuple[list[str], list[str]]:
-        """The tokens that are to be parsed, as written and as the grammar has them."""
+        """Return the tokens to parse, as written and in the form in which they are in the grammar."""
         tokens = tokenize(sentence)
         forms = [known_form(token, self.lexicon) for token in tokens]
         if isinstance(sentence, str):
@@ -122,7 +134,7 @@ class GrammarParser:
             tokens, forms = [tokens[i] for i in kept], [forms[i] for i in kept]
         shown = _shown(sentence)
         if not tokens:
-            raise EmptySentenceError(f"sentence {shown}: no words in it")
+            raise EmptySentenceError(f"sentence {shown}: no words")
         unknown = [self._unknown(token, i) for i, token in enumerate(tokens) if forms[i] is None]
         if unknown:
             raise UnknownWordError(f"sentence {shown}: the grammar has no word {', '.join(unknown)}")
@@ -130,7 +142,7 @@ class GrammarParser:
 
     def _unknown(self, token: str, index: int) -> str:
         near = get_close_matches(token, self.lexicon, n=1)
-        return f"{token!r} (word {index + 1}{f', near {near[0]!r}' if near else ''})"
+        return f"{token!r} (word {index + 1}{f', did you mean {near[0]!r}?' if near else ''})"
 
     def _why_not(self, tokens: list[str], chart: Chart) -> str:
         phrases = [edge for edge in chart.select(is_complete=True) if not is_terminal(edge.lhs())]
@@ -144,7 +156,7 @@ class GrammarParser:
         )
         return (
             f"sentence {_shown(tokens)}: no parse as {self.start}, the start symbol of the grammar; "
-            f"the longest phrase in it: {found or 'none'}"
+            f"longest phrases found: {found or 'none'}"
             + (f"; the grammar has no rule for {', '.join(unruled)}" if unruled else "")
         )
 

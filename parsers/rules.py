@@ -1,9 +1,10 @@
-"""Trees as the sets of production rules by which textbooks define them (Goldberg 2017, ch. 18).
+"""Trees as sets of production rules (Goldberg 2017, "Neural Network Methods for Natural Language Processing", ch. 18).
 
-A tree over the words 1..n is the set of its rules: (A -> B, C, i, k, j) says that a phrase A over the words i..j
-consists of a B over i..k and a C over k+1..j. Unlabelled it is (i, k, j), and (i, i, i) is the leaf at word i. For
-any number of children, the positions are the first word, then the last word of each child; so a unary rule has two,
-(A -> B, i, j), and the leaf keeps the book's three, its child being the word: (A -> w, i, i, i).
+A tree over the words 1..n is the set of its rules. The rule (A -> B, C, i, k, j) means: the phrase A over the words
+i..j consists of B over i..k and C over k+1..j. The unlabelled rule is (i, k, j), and (i, i, i) is the leaf at word i.
+
+With any number of children, the positions are the first word, then the last word of each child. A unary rule thus has
+two, (A -> B, i, j). A leaf has three, as in the book, and the word as its child: (A -> w, i, i, i).
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +19,13 @@ from parsers.trees import constituents
 
 
 class Rule(NamedTuple):
-    """A labelled production rule: ``Rule("NP", ("Det", "Noun"), (4, 4, 5))``."""
+    """A production rule with its positions, such as ``Rule("NP", ("Det", "Noun"), (4, 4, 5))``.
+
+    Attributes:
+        parent: label A of the phrase.
+        children: labels of the children, or the word of a leaf.
+        positions: first word of the phrase, then last word of each child, from 1; (i, i, i) for a leaf.
+    """
 
     parent: str
     children: tuple[str, ...]
@@ -34,7 +41,11 @@ def productions(tree: Tree, labelled: Literal[True] = True) -> list[Rule]: ...
 @overload
 def productions(tree: Tree, labelled: Literal[False]) -> list[tuple[int, ...]]: ...
 def productions(tree: Tree, labelled: bool = True) -> list[Rule] | list[tuple[int, ...]]:
-    r"""The rules of ``tree``, parents before children, left before right.
+    r"""Return the production rules of ``tree`` in preorder: parents before children, left before right.
+
+    Args:
+        tree: the tree.
+        labelled: return a `Rule` for each phrase; otherwise only its positions.
 
     >>> tree = Tree.fromstring("(NP (Det her) (Noun duck))")
     >>> print(*productions(tree), sep="\n")
@@ -45,10 +56,10 @@ def productions(tree: Tree, labelled: bool = True) -> list[Rule] | list[tuple[in
     [(1, 1, 2), (1, 1, 1), (2, 2, 2)]
 
     Raises:
-        TreeError: a phrase without words, or a label or word that is no string.
+        TreeError: a phrase has no words, or a label or word is not a string.
     """
     found = constituents(tree)
-    ends: dict[int, list[int]] = defaultdict(list)  # the last word of each child, by parent
+    ends: dict[int, list[int]] = defaultdict(list)  # the last word of each child, by the index of the parent
     for constituent in found:
         ends[constituent.parent].append(constituent.end)
     rules = []
@@ -61,17 +72,22 @@ def productions(tree: Tree, labelled: bool = True) -> list[Rule] | list[tuple[in
 
 
 def tree_from_productions(words: Sequence[str], rules: Iterable[Rule | tuple[int, ...]]) -> Tree:
-    """The tree over ``words`` that ``rules``, labelled or unlabelled and in any order, describe.
+    """Build the tree over ``words`` from its production rules; the inverse of `productions`.
 
-    The inverse of `productions`. Labels of an unlabelled tree are empty. Where several unary rules cover the same
-    words, their labels tell the order; where these repeat (NP -> NP -> NP), the order given breaks the tie.
+    Several unary rules over the same words are put in order by their labels; where labels repeat (NP -> NP -> NP), the
+    order in which they are given decides.
+
+    Args:
+        words: the words of the sentence.
+        rules: the rules in any order, all labelled or all unlabelled; without labels, those of the tree are empty.
 
     >>> rules = {("NP", ("Det", "Noun"), (1, 1, 2)), ("Det", ("her",), (1, 1, 1)), ("Noun", ("duck",), (2, 2, 2))}
     >>> print(tree_from_productions(["her", "duck"], rules))
     (NP (Det her) (Noun duck))
 
     Raises:
-        ProductionError: the rules leave a gap, overlap, have two roots, or do not fit the words; it names the rule.
+        ProductionError: the rules leave a gap, overlap, have two roots, or do not fit the words; the message names
+            the rule.
     """
     if isinstance(words, str):
         raise ProductionError(f"the words must be a list of strings, not the string {words!r}")
@@ -114,16 +130,16 @@ def tree_from_productions(words: Sequence[str], rules: Iterable[Rule | tuple[int
             node.append(words[first - 1])
             continue
         starts = [first, *(k + 1 for k in ends)]
-        # A stack that is filled from the right hands out the children from the left, each before its right sibling.
+        # Pushed from right to left, so that each child is built before its right sibling.
         agenda.extend(((starts[c], ends[c]), last.children[c], node, last) for c in reversed(range(len(ends))))
     if by_span:
         rule = min(by_span.items())[1][0]
-        raise ProductionError(f"rule ({rule}): it lies under no other rule, so it overlaps one or is a second root")
+        raise ProductionError(f"rule ({rule}): not contained in any other rule: it overlaps one or is a second root")
     return root[0]
 
 
 def _checked(given: Rule | tuple[int, ...], n: int) -> Rule:
-    """``given`` as a Rule (with empty labels if it is unlabelled) whose positions fit ``n`` words."""
+    """Convert ``given`` to a `Rule`, with empty labels if unlabelled, and check its positions against ``n`` words."""
     try:
         if isinstance(given[0], str):
             parent, children, positions = given
@@ -146,22 +162,23 @@ def _checked(given: Rule | tuple[int, ...], n: int) -> Rule:
 
 
 def _top_label(rules: list[Rule]) -> str:
-    """The label among ``rules``, all over the same words, that starts once more often than it is led to."""
+    """Topmost label of ``rules``, all over the same words: more often a parent than the child of a unary rule."""
     starts = Counter(rule.parent for rule in rules)
     starts.subtract(rule.children[0] for rule in rules if len(rule.positions) == 2)
     return max(starts, key=lambda label: starts[label])
 
 
 def _top_down(label: str, rules: list[Rule], parent: Rule | None) -> list[Rule]:
-    """``rules``, all over the same words, as a path from ``label``: the unary ones, then the one that ends it.
+    """Put ``rules``, all over the same words, in order from ``label`` down: the unary ones, then the one below them.
 
-    Each unary rule is a step from its parent's label to its child's, so this is an Eulerian path (Hierholzer).
+    Each unary rule is a step from its parent's label to its child's, so the order is an Eulerian path, which is found
+    by Hierholzer's algorithm.
     """
     last = [rule for rule in rules if len(rule.positions) != 2]
     if len(last) != 1:
         where = f"words {rules[0].positions[0]}..{rules[0].positions[-1]}"
         raise ProductionError(
-            f"rule ({last[1]}): a second one for {where}, beside ({last[0]})"
+            f"rule ({last[1]}): a second rule for {where}, beside ({last[0]})"
             if last
             else f"rule ({rules[-1]}): no rule for its child {rules[-1].children[0] or 'phrase'} over {where}"
         )

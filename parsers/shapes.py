@@ -1,4 +1,4 @@
-"""Trees over sentences that have none: by position alone, without a grammar."""
+"""Binary trees over sentences without a grammar: right-branching, left-branching or balanced."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +12,12 @@ Shape = Literal["right", "left", "balanced"]
 
 
 def shaped(words: Sequence[str], shape: Shape = "balanced", label: str = "") -> "Tree":
-    """A binary tree over a sentence that has none; only its root has a label.
+    """Build a binary tree over ``words`` by their positions alone.
+
+    Args:
+        words: the words of the sentence.
+        shape: "right" or "left" for a right- or left-branching tree; "balanced" for a tree of the least height.
+        label: label of the root; all other labels are empty.
 
     >>> for shape in ("right", "left", "balanced"):
     ...     print(shaped("her duck can swim well".split(), shape, "S"))
@@ -21,13 +26,13 @@ def shaped(words: Sequence[str], shape: Shape = "balanced", label: str = "") -> 
     (S ( ( ( her) ( duck)) ( ( can) ( swim))) ( well))
 
     Raises:
-        TreeError: there are no words.
+        TreeError: ``words`` is empty.
     """
     from nltk import Tree
 
     row = [Tree("", [word]) for word in words]
     if not row:
-        raise TreeError("there are no words to make a tree of")
+        raise TreeError("expected at least one word to make a tree of, got none")
     while len(row) > 1:
         if shape == "right":
             row[-2:] = [Tree("", row[-2:])]

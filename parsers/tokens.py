@@ -1,4 +1,4 @@
-"""From a sentence to tokens, and from a token to the form of it that a lexicon knows."""
+"""Tokenisation of sentences, and the lookup of tokens in a lexicon."""
 
 import unicodedata
 from collections.abc import Container, Sequence
@@ -14,19 +14,19 @@ def _tokenizer() -> Any:
 
 
 def tokenize(sentence: str | Sequence[str]) -> list[str]:
-    """The tokens of ``sentence`` by the Penn Treebank's conventions; a list of tokens is taken as it is."""
+    """Split ``sentence`` into tokens by the Penn Treebank's conventions; a list of tokens is returned unchanged."""
     if isinstance(sentence, str):
         return list(_tokenizer().tokenize(sentence))
     return list(sentence)
 
 
 def is_punctuation(token: str) -> bool:
-    """Whether ``token`` has no letter, digit or symbol: ``.``, ``?!``, ``--``, but neither ``$`` nor ``+``."""
+    """Return whether ``token`` is all punctuation, such as ``.``, ``?!`` or ``--``; symbols (``$``, ``+``) are not."""
     return all(unicodedata.category(character)[0] == "P" or character == "`" for character in token)
 
 
 def known_form(token: str, lexicon: Container[str]) -> str | None:
-    """The form under which ``lexicon`` holds ``token``: itself, or lower-cased, or capitalised; None if it has none."""
+    """Return the first of ``token``, its lower-case and its capitalised form that is in ``lexicon``, or None."""
     for form in (token, token.lower(), token.capitalize()):
         if form in lexicon:
             return form

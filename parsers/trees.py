@@ -1,4 +1,4 @@
-"""Walks over nltk.Tree that do not recurse, so that depth is no limit (nltk's own methods stop at some 900 levels)."""
+"""Traversals of nltk.Tree without recursion, for trees of any depth (NLTK's own fail at some 900 levels)."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,14 @@ _CLOSE = object()
 
 
 class Constituent(NamedTuple):
-    """A node of a tree, the 1-based positions of its first and last word, and the index of its parent (or -1)."""
+    """A node of a tree: a phrase or a word, with its position.
+
+    Attributes:
+        node: the subtree, or the word.
+        start: position of its first word, from 1.
+        end: position of its last word.
+        parent: index of the parent in the list of `constituents`, -1 for the root.
+    """
 
     node: Tree | str
     start: int
@@ -19,10 +26,10 @@ class Constituent(NamedTuple):
 
 
 def constituents(tree: Tree) -> list[Constituent]:
-    """Every node of ``tree``, words included, in preorder.
+    """Return all nodes of ``tree`` in preorder, words included.
 
     Raises:
-        TreeError: a phrase without words, or a label or word that is no string.
+        TreeError: not an nltk.Tree, a phrase without words, or a label or word that is not a string.
     """
     if not isinstance(tree, Tree):
         raise TreeError(f"expected an nltk.Tree, got {type(tree).__name__}: {str(tree)[:60]!r}")
@@ -35,7 +42,7 @@ def constituents(tree: Tree) -> list[Constituent]:
             found[parent] = found[parent]._replace(end=words)
         elif isinstance(node, Tree):
             if not isinstance(node.label(), str):
-                raise TreeError(f"the label {node.label()!r} is no string (at word {words + 1})")
+                raise TreeError(f"the label {node.label()!r} is not a string (at word {words + 1})")
             if not node:
                 raise TreeError(f"the phrase ({node.label()}) has no words (before word {words + 1})")
             agenda.append((_CLOSE, len(found)))
@@ -45,17 +52,17 @@ def constituents(tree: Tree) -> list[Constituent]:
             words += 1
             found.append(Constituent(node, words, words, parent))
         else:
-            raise TreeError(f"word {words + 1} is no string: {node!r}")
+            raise TreeError(f"word {words + 1} is not a string: {node!r}")
     return found
 
 
 def words_of(tree: Tree) -> list[str]:
-    """The words of ``tree`` from left to right (``Tree.leaves`` without recursion)."""
+    """Return the words of ``tree`` from left to right, as ``Tree.leaves`` does, but without recursion."""
     return [c.node for c in constituents(tree) if isinstance(c.node, str)]
 
 
 def brackets(tree: Tree) -> str:
-    """``tree`` in one line of Penn Treebank brackets; round brackets in words become ``-LRB-`` and ``-RRB-``."""
+    """Write ``tree`` in one line of Penn Treebank brackets; ``(`` and ``)`` in words become ``-LRB-`` and ``-RRB-``."""
     parts: list[str] = []
     agenda: list[Tree | str | None] = [tree]  # None closes a bracket
     while agenda:
@@ -72,13 +79,15 @@ def brackets(tree: Tree) -> str:
 
 
 def binarised(tree: Tree) -> Tree:
-    """A copy whose nodes have at most two children: of more, the last two join, again and again, without a label.
+    """Return a right-branching binarised copy of ``tree``: no node has more than two children.
+
+    The last two of more than two children are joined, repeatedly, below a node with an empty label.
 
     >>> print(binarised(Tree.fromstring("(NP (DT the) (JJ small) (NN duck))")))
     (NP (DT the) ( (JJ small) (NN duck)))
 
     Raises:
-        TreeError: see `constituents`.
+        TreeError: the tree is invalid, see `constituents`.
     """
     found = constituents(tree)
     made: list[list[Tree | str]] = [[] for _ in found]  # the children of each node, from right to left

@@ -1,13 +1,13 @@
-"""What can be wrong with graphs, models, runs and gradients, one class per kind.
+"""Errors in graphs, models, training runs and gradients.
 
-Each is an `InputError` whose message names the input and the place; `GradientError` alone is about numbers, not input.
+All but `GradientError` are `InputError`s, whose message names the input and the place of the error in it.
 """
 
 from parsers.errors import InputError
 
 
 class GraphError(InputError):
-    """A graph that is not a forest, or not of the expected kind; the message names the nodes."""
+    """A graph that is not a forest, or not of the kind that a function takes; the message names the nodes."""
 
 
 class ModelError(InputError):
@@ -15,14 +15,14 @@ class ModelError(InputError):
 
 
 class RunError(InputError):
-    """A folder in which a training run cannot start or continue; the message names it."""
+    """A folder in which a training run cannot start or continue; the message names the folder."""
 
 
 class GradientError(ArithmeticError):
-    """A state or gradient that is NaN, infinite or too large; the message names the layer and the step."""
+    """A state or gradient that is NaN, infinite or too large; the message names the layer and step or the parameter."""
 
 
 def missing_extra(error: ModuleNotFoundError) -> InputError:
-    """The error for a package that is installed by an extra only, such as Lightning for training."""
+    """Return the error for a missing package that only an extra of recnn installs, such as Lightning for training."""
     package = (error.name or "a package").partition(".")[0]
     return InputError(f"this needs {package}, which is not installed: pip install 'recnn[train]'")

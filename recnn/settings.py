@@ -1,4 +1,4 @@
-"""Settings: what a model is made of and how it is trained, checked when they are made, and read from JSON.
+"""Settings of models and of training: their types, the checks of their values, and JSON.
 
 A settings class is a pydantic dataclass, ``@dataclass(frozen=True, config=STRICT)``. The description of a field is the
 help of the option that the command line makes of it (`recnn.commands.options`).
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=False)
-"""No value is taken for one of another type, and no name is unknown."""
+"""Configuration of settings classes: a value of another type is an error, and so is an unknown name."""
 
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -20,19 +20,19 @@ Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Task = Literal["classes", "binary", "regression"]
-"""What a `recnn.Head` predicts: one of several classes, yes or no, or numbers."""
+"""Kind of prediction of a `recnn.Head`: one of several classes, yes or no, or numbers."""
 
 Location = Annotated[str, AfterValidator(lambda path: str(Path(path).resolve()))]
-"""The path of a file or folder, made absolute: a run may go on from another folder than that in which it began."""
+"""Path of a file or folder, made absolute, so that a run can be continued from another working directory."""
 
 _S = TypeVar("_S")
 
 
 def settings_of(kind: type[_S], values: object) -> _S:
-    """Settings from what JSON gives.
+    """Make settings of the class ``kind`` from a dictionary of JSON values.
 
     Raises:
-        ValueError: an entry is missing, unknown or wrong; the message is one line.
+        ValueError: an entry is missing, unknown or wrong; the message is one line that names it.
     """
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
@@ -41,24 +41,24 @@ def settings_of(kind: type[_S], values: object) -> _S:
 
 
 def as_json(settings: object) -> Any:
-    """Settings as JSON takes them."""
+    """Return settings as a dictionary of JSON values, the inverse of `settings_of`."""
     return TypeAdapter(type(settings)).dump_python(settings, mode="json")
 
 
 def values_of(settings: Any) -> dict[str, Any]:
-    """The fields of settings with their values, to make settings that have more fields."""
+    """Return the fields of settings with their values, as arguments for a settings class with more fields."""
     return {name: getattr(settings, name) for name in settings.__pydantic_fields__}
 
 
 def problem_of(error: ValidationError) -> str:
-    """What is wrong, in one line: the first problem, with the name of the field."""
+    """Describe the first problem of a validation in one line that begins with the name of the field."""
     problems = error.errors()
     first = problems[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "value_error":
         message = str(first["ctx"]["error"])
     else:
-        # Of a field that takes one of several types there is a problem with each.
+        # Where a field takes one of several types, pydantic reports a problem for each.
         same = [problem for problem in problems if problem["loc"][:1] == first["loc"][:1]]
         messages = dict.fromkeys(problem["msg"][0].lower() + problem["msg"][1:] for problem in same)
         message = " or ".join(messages).replace(" or input should be ", " or ")

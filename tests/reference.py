@@ -1,7 +1,7 @@
-"""What the engines are held against: every node by itself, children first.
+"""Reference implementations for the tests: one node at a time, children first.
 
-`node_by_node` asks a cell's own functions about one node at a time, so it checks engines. `by_formula` never calls the
-cell, only reads its parameters: the papers' equations once more, so it checks cells.
+`node_by_node` calls the functions of the cell for each node, to test the engines. `by_formula` does not call the cell
+but computes the equations of the papers from its parameters, to test the cells.
 """
 
 from typing import Any, NamedTuple
@@ -102,7 +102,7 @@ def _times(W: Tensor, x: Tensor | None) -> Tensor | float:
 
 
 def _vectors(cell: Cell, node: Node, field: int = 0) -> list[Tensor]:
-    """A field of the children's states by slot; under child-sum, the one sum of all children."""
+    """A field of the children's states, one vector per slot; for child-sum, only the sum."""
     size = cell.state_shapes()[field]
     found = {child.slot: child.state[field] for child in node.children}
     zero = torch.zeros(size, dtype=torch.float64)
@@ -110,7 +110,7 @@ def _vectors(cell: Cell, node: Node, field: int = 0) -> list[Tensor]:
 
 
 def _sum_of_products(U: Tensor, vectors: list[Tensor]) -> Tensor:
-    """U_1 v_1 + ... + U_K v_K, where U = [U_1 ... U_K]."""
+    """Compute U_1 v_1 + ... + U_K v_K, where U = [U_1 ... U_K]."""
     return sum(U_k @ v for U_k, v in zip(U.chunk(len(vectors), dim=1), vectors, strict=True))
 
 
@@ -119,14 +119,14 @@ def _gates(parameter: Tensor | None, cell: Cell, count: int) -> list[Any]:
 
 
 def _normed(v: Any, gains: Tensor | None, gate: int) -> Any:
-    """Ba et al. 2016, eq. 4, over one gate; a missing product stays 0."""
+    """Layer normalisation of one gate, Ba et al. 2016, eq. 4; a missing product stays 0."""
     if gains is None or not torch.is_tensor(v):
         return v
     return (v - v.mean()) / (v.var(correction=0) + 1e-5).sqrt() * gains[gate]
 
 
 def recursive(cell, node):
-    """Socher et al. 2011, eq. 2; Irsoy and Cardie 2014, section 3.1, for weights of their own below words."""
+    """Socher et al. 2011, eq. 2; Irsoy and Cardie 2014, section 3.1, for ``leaf="untied"``."""
     if cell.leaf_rule != "cell" and not node.children:
         return (torch.zeros(cell.hidden_size, dtype=torch.float64) if node.x is None else node.x,)
     total = (0.0 if node.x is None else node.x) if cell.weight_ih is None else _times(cell.weight_ih, node.x)
@@ -177,7 +177,7 @@ def lstm(cell, node):
 
 
 def gru(cell, node):
-    """Cho et al. 2014, eqs. 5-8, their z called 1 - z; with torch's place of the reset gate if ``reset_after``."""
+    """Cho et al. 2014, eqs. 5-8; with ``reset_after`` the reset gate is where torch has it."""
     W, U = _gates(cell.weight_ih, cell, 3), _gates(cell.weight_hh, cell, 3)
     b, b_hh = _gates(cell.bias_ih, cell, 3), _gates(cell.bias_hh, cell, 3)
     h = _vectors(cell, node)
@@ -218,7 +218,7 @@ def matrix_vector(cell, node):
 
 
 def untied(cell, node):
-    """Socher et al. 2013 (CVG), eq. 4: weights by the children's labels, the last label for none."""
+    """Socher et al. 2013 (CVG), eq. 4: weights by the labels of the children; no label counts as the last."""
     L = cell.num_labels
     label = {child.slot: child.label % (L + 1) for child in node.children}  # -1 is the last
     kind = node.label % (L + 1)
@@ -229,7 +229,7 @@ def untied(cell, node):
 
 
 def label_embedding(cell, node):
-    """Goldberg 2017, section 18.2: children are [vector; label], and the parent's label counts too."""
+    """Goldberg 2017, section 18.2: children are [vector; embedding of the label], plus the label of the parent."""
 
     def embedded(label):
         return cell.labels.weight[label] if label >= 0 else torch.zeros(cell.labels.embedding_dim, dtype=torch.float64)

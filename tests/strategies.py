@@ -9,7 +9,7 @@ WORDS = ["the", "boy", "saw", "her", "duck", "a", "b"]
 
 @st.composite
 def trees(draw, max_arity=4, max_size=12):
-    """Trees of mixed arity with unary chains, words below and without a part of speech, repeated labels and words."""
+    """Trees of mixed arity with unary chains, words with and without a part of speech, repeated labels and words."""
     label, word = st.sampled_from(LABELS), st.sampled_from(WORDS)
     leaves = st.one_of(word, st.builds(lambda tag, token: Tree(tag, [token]), label, word))
     phrase = st.recursive(

@@ -1,4 +1,4 @@
-"""The cells, one family per file."""
+"""Cells of recursive and recurrent networks, one family per file."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The interface of a cell: one paper's equations as a few small functions that know nothing of graphs and batches.
+"""The interface of a cell: the equations of a paper as a few small functions, independent of graphs and batches.
 
 Shapes, here and in every cell: N nodes, E edges, K children per node, D input size, H hidden size, G columns that a
 cell computes from its inputs. "Child" and "parent" describe states that flow bottom-up; top-down, the only "child" of a
@@ -26,7 +26,7 @@ class HiddenState(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """What `Cell.apply_node` is given about N nodes beside the messages of their children."""
+    """Data of N nodes for `Cell.apply_node`, beside the messages of their children."""
 
     inputs: Tensor
     """(N, G) projected inputs, the result of `Cell.inputs`; 0 where a node has no input."""
@@ -37,28 +37,28 @@ class Nodes(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """What `Cell.message` is given about E edges beside the state of the child."""
+    """Data of E edges for `Cell.message`, beside the states of the children."""
 
     slot: Tensor
     """(E,) position of the child among its siblings, from 0."""
     label: Tensor
     """(E,) label index of the child."""
     leaf: Tensor
-    """(E,) whether the child is a leaf (top-down: the root) without an initial state before it."""
+    """(E,) True if the child is a leaf (top-down: the root) without an initial state before it."""
     parent: Nodes
     """The parent of each edge."""
 
 
 class Children(ABC):
-    """The children of N nodes as `Cell.reduce` sees them: ways to gather E messages, one per child, by parent."""
+    """The children of N nodes, for `Cell.reduce`: ways to gather E messages, one per child, by parent."""
 
     @abstractmethod
     def sum(self, messages: Tensor) -> Tensor:
-        """(E, *) to (N, *): the sum over the children, 0 where there are none."""
+        """Sum the messages (E, *) over the children of each node, to (N, *); 0 where there are none."""
 
     @abstractmethod
     def stack(self, messages: Tensor) -> Tensor:
-        """(E, *) to (N, K, *): the children by slot, 0 in empty slots."""
+        """Arrange the messages (E, *) by slot, to (N, K, *); 0 in empty slots."""
 
 
 class Cell(nn.Module, ABC):
@@ -100,7 +100,7 @@ class Cell(nn.Module, ABC):
             Cell.registry[name] = cls  # the same class, defined again
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Cell":
-        """Remember the arguments for `another`."""
+        """Store the arguments for `another`."""
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self
@@ -134,7 +134,7 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def message(self, child: Any, edges: Edges) -> tuple[Tensor, ...]:
-        """The messages that E children with state ``child`` send to their parents."""
+        """Return the messages of E children with state ``child`` to their parents."""
 
     @abstractmethod
     def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
@@ -142,23 +142,23 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:
-        """The states of N nodes from their inputs and the combined messages."""
+        """Return the states of N nodes from their inputs and the combined messages."""
 
     def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> Any:
-        """The states of N nodes without children; by default `apply_node` with empty messages."""
+        """Return the states of N nodes without children; by default `apply_node` with empty messages."""
         return self.apply_node(nodes, message)
 
     def compose(self, nodes: Nodes, child: Any, edges: Edges, children: Children, leaf: bool = False) -> Any:
-        """`message`, `reduce` and `apply_node` (or `leaf`) one after the other."""
+        """Apply `message`, `reduce` and `apply_node` (or `leaf`) one after the other."""
         message = self.reduce(self.message(child, edges), children)
         return self.leaf(nodes, message) if leaf else self.apply_node(nodes, message)
 
     def prepared(self, trees: int, like: Tensor) -> "Cell":
-        """The cell to use for one walk over ``trees`` trees; a cell that draws one mask per tree returns a copy."""
+        """Return the cell for one pass over ``trees`` trees; a cell that draws one mask per tree returns a copy."""
         return self
 
     def another(self, input_size: int) -> "Cell":
-        """A new cell with the same constructor arguments but for the input size, and with weights of its own.
+        """Make a new cell with the same constructor arguments but for the input size, and with weights of its own.
 
         It has the dtype, the device and the mode (training or evaluation) of this one.
 
@@ -184,7 +184,7 @@ class Cell(nn.Module, ABC):
 
     @classmethod
     def constructor_parameters(cls) -> dict[str, inspect.Parameter]:
-        """The arguments of the constructor, and of that of the base class if it forwards ``*args`` or ``**kwargs``."""
+        """Return the arguments of the constructor, and of the base class's if it forwards ``*args`` or ``**kwargs``."""
         found: dict[str, inspect.Parameter] = {}
         for base in cls.__mro__:
             if "__init__" in vars(base):
@@ -196,11 +196,11 @@ class Cell(nn.Module, ABC):
         return found
 
     def empty_state(self, like: Tensor, size: int) -> Any:
-        """A state of zeros for ``size`` nodes, with the dtype and device of ``like``."""
+        """Return a state of zeros for ``size`` nodes, with the dtype and device of ``like``."""
         return self.State(*(like.new_zeros(size, *shape) for shape in self.state_shapes()))
 
     def state_shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each field of the state, without N."""
+        """Return the shape of each field of the state, without N."""
         return [(self.hidden_size,) for _ in self.State._fields]
 
     def forward(self, x: Tensor, state: Any = None) -> Any:
@@ -213,9 +213,12 @@ class Cell(nn.Module, ABC):
 
         Returns:
             The new state, in the same form.
+
+        Raises:
+            ValueError: the cell has several slots, or ``x`` or ``state`` has another shape.
         """
         if self.slots != 1:
-            raise ValueError(f"a single step needs a cell with one child, this one has arity {self.arity}")
+            raise ValueError(f"a single step needs a cell with one child, got arity {self.arity}")
         rows = x if x.dim() == 2 else x.unsqueeze(0)
         if x.dim() not in (1, 2) or rows.shape[1] != self.input_size:
             raise ValueError(f"expected x of (B, {self.input_size}) or ({self.input_size},), got {tuple(x.shape)}")
@@ -228,7 +231,7 @@ class Cell(nn.Module, ABC):
         return after.hidden if len(after) == 1 else tuple(after)
 
     def _batched(self, state: Any, x: Tensor) -> Any:
-        """A `State` with a batch dimension from a tensor or a tuple of tensors."""
+        """Make a `State` with a batch dimension from a tensor or a tuple of tensors."""
         given = (state,) if isinstance(state, Tensor) else tuple(state)
         expected = [(*x.shape[:-1], *shape) for shape in self.state_shapes()]
         if [tuple(part.shape) for part in given] != expected:
@@ -239,7 +242,7 @@ class Cell(nn.Module, ABC):
         return self.State(*(part if x.dim() == 2 else part.unsqueeze(0) for part in given))
 
     def extra_repr(self) -> str:
-        """The sizes, for `print`."""
+        """Return the sizes, for `print`."""
         return f"{self.input_size}, {self.hidden_size}, arity={self.arity!r}"
 
 
@@ -251,12 +254,12 @@ class OneChild(Children):
         return messages
 
     def stack(self, messages: Tensor) -> Tensor:
-        """(N, *) to (N, 1, *)."""
+        """Add the dimension of slots, (N, *) to (N, 1, *)."""
         return messages.unsqueeze(1)
 
 
 def _with_checked_type(name: str, method: Callable[..., Any], expected: type[Any] | None) -> Callable[..., Any]:
-    """The ``method`` of a cell, which must return an instance of ``expected``, or of the cell's `State` if None."""
+    """Wrap a cell's ``method`` to check that it returns an instance of ``expected``, or of its `State` if None."""
 
     @wraps(method)
     def checked(self: Cell, *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The Tree-GRU, which with one child is the GRU."""
+"""Tree-GRU; with one child per node, the GRU."""
 
 import torch
 from torch import Tensor, nn
@@ -18,19 +18,20 @@ class GRUCell(Cell, name="gru"):
         n = tanh(W_n x + b_in + U_n (r ⊙ H_) + b_hn)        reset_after=False, Cho et al. 2014, eqs. 5-8
         h = (1 - z) ⊙ n + z ⊙ Σ_k h_k
 
-    where r resets each child alike. With one child it is `torch.nn.GRUCell`, with its names, shapes, order of gates
-    (r, z, n) and two biases, or the unit of Cho et al., "Learning phrase representations using RNN encoder-decoder",
-    EMNLP 2014. The tree form is that of Kokkinos and Potamianos, "Structural attention neural networks for improved
-    sentiment analysis", EACL 2017, eqs. 1-4, whose z is 1 - z here.
+    where the same r is applied to each child. With one child it is `torch.nn.GRUCell`, with its names, shapes, order of
+    gates (r, z, n) and two biases, or the unit of Cho et al., "Learning phrase representations using RNN
+    encoder-decoder", EMNLP 2014. The tree form is that of Kokkinos and Potamianos, "Structural attention neural
+    networks for improved sentiment analysis", EACL 2017, eqs. 1-4, whose z is 1 - z here.
 
     Args:
-        input_size: D.
-        hidden_size: H.
-        arity: K or "sum".
-        bias: whether b_ih and b_hh are there.
-        reset_after: whether r acts after the product or before it.
-        layer_norm: whether the products with W and U are normalised, gate by gate, before the biases are added (after
-            Ba, Kiros and Hinton 2016).
+        input_size: size D of the input vectors.
+        hidden_size: size H of the hidden vectors.
+        arity: number K of children with weights of their own, or "sum" for child-sum.
+        bias: use the biases b_ih and b_hh.
+        reset_after: apply the reset gate r after the product with U_n, as torch and cuDNN do; otherwise before it, as
+            Cho et al. do.
+        layer_norm: apply layer normalisation to the products with W and U, gate by gate, before the biases are added
+            (after Ba, Kiros and Hinton, "Layer normalization", 2016).
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class GRUCell(Cell, name="gru"):
         return HiddenState((1 - z) * n + z * hidden.sum(1))
 
     def _recurrent(self, hidden: Tensor, begin: int, end: int) -> Tensor:
-        """(N, K, H) to U H_ + b_hh of the gates ``begin`` to ``end``."""
+        """Compute U H_ + b_hh of the gates ``begin`` to ``end`` from hidden vectors (N, K, H)."""
         rows = slice(begin * self.hidden_size, end * self.hidden_size)
         product = linear(hidden.flatten(1), self.weight_hh[rows])
         product = normalised(product, None if self.gain_hh is None else self.gain_hh[begin:end])

@@ -1,4 +1,4 @@
-"""Recursive networks that look at the labels of phrases."""
+"""Recursive networks that depend on the labels of phrases."""
 
 import torch
 from torch import Tensor, nn
@@ -8,22 +8,23 @@ from recnn.cells.base import Cell, Children, Edges, HiddenState, Nodes, uniform
 
 
 class UntiedRecursiveCell(Cell):
-    """SU-RNN: weights of their own for each combination of the children's labels, or for each label of the parent.
+    """SU-RNN: separate weights for each combination of the children's labels, or for each label of the parent.
 
         h = tanh(W x + U^(B, C) [h_1; h_2] + b^(B, C))     by="children"
         h = tanh(W x + U^(A) [h_1; ...; h_K] + b^(A))      by="parent"
 
     Socher, Bauer, Manning and Ng, "Parsing with compositional vector grammars", ACL 2013, eq. 4 and figure 3, and the
-    same untied by the parent's category. A production A -> B C picks one matrix in either way. A missing child and a
-    node without a label count as one more label, the last. Each U begins as the mean of the children plus noise, the
-    paper's 0.5 [I I].
+    same untied by the parent's category. Either way, a production A -> B C selects one matrix U. A missing child and a
+    node without a label have one more label, the last. Each U is initialised to the mean of the children plus noise, in
+    the paper 0.5 [I I].
 
     Args:
-        input_size: D.
-        hidden_size: H.
-        num_labels: how many labels there are (node data ``label`` is 0..num_labels-1, or -1).
-        arity: K.
-        by: what picks the weights.
+        input_size: size D of the input vectors.
+        hidden_size: size H of the hidden vectors.
+        num_labels: number of labels; node data ``label`` is 0..num_labels-1, or -1 for none.
+        arity: number K of children.
+        by: select the weights by the labels of the "children", with (num_labels + 1)^K matrices U, or by the label of
+            the "parent", with num_labels + 1.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class UntiedRecursiveCell(Cell):
     ) -> None:
         super().__init__(input_size, hidden_size, arity)
         if self.arity == "sum":
-            raise ValueError("untied weights go by position: arity must be an integer")
+            raise ValueError("untied weights need children by position: arity must be an integer, got 'sum'")
         if by not in ("children", "parent"):
             raise ValueError(f"by must be 'children' or 'parent', got {by!r}")
         self.num_labels, self.by = num_labels, by
@@ -47,7 +48,7 @@ class UntiedRecursiveCell(Cell):
         return linear(x, self.weight_ih)
 
     def message(self, child: HiddenState, edges: Edges) -> tuple[Tensor, ...]:
-        """The vector, and how far the label is from the last one, so that a missing child, 0, has the last one."""
+        """Return the vector, and the label minus the last label, so that a missing child, 0, has the last label."""
         label = torch.where(edges.label < 0, self.num_labels, edges.label)
         return child.hidden, label - self.num_labels
 
@@ -69,19 +70,20 @@ class UntiedRecursiveCell(Cell):
 
 
 class LabelEmbeddingCell(Cell):
-    """A recursive network that sees the labels of a phrase and of its parts as vectors.
+    """Recursive network with embeddings of the labels of a phrase and of its parts.
 
         h = tanh(W x + U [h_1; s_1; ...; h_K; s_K] + V s_A + b)
 
     the combination R(A, B, C, s_l, s_r) of Goldberg, "Neural network methods for natural language processing", 2017,
-    section 18.2, with s the embedding of a label; a missing child counts as 0, vector and label.
+    section 18.2, with s_k and s_A the embeddings of the labels of child k and of the node. A missing child counts as 0,
+    vector and label; a node without a label has the embedding 0.
 
     Args:
-        input_size: D.
-        hidden_size: H.
-        num_labels: how many labels there are.
-        arity: K.
-        label_size: the length of a label's embedding.
+        input_size: size D of the input vectors.
+        hidden_size: size H of the hidden vectors.
+        num_labels: number of labels; node data ``label`` is 0..num_labels-1, or -1 for none.
+        arity: number K of children with weights of their own, or "sum" for the sum of the children, Σ_k [h_k; s_k].
+        label_size: size of the embeddings of labels.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The Tree-LSTM, which with one child is the LSTM."""
+"""Tree-LSTM; with one child per node, the LSTM."""
 
 from typing import NamedTuple
 
@@ -71,7 +71,9 @@ class LSTMCell(Cell, name="lstm"):
         if not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
             raise ValueError(f"proj_size must be an integer from 0 to hidden_size - 1, got {proj_size!r}")
         if coupled and not forget_gate:
-            raise ValueError("coupled=True makes a forget gate of the input gate, so forget_gate must be True")
+            raise ValueError(
+                "coupled=True computes the forget gate from the input gate: it needs forget_gate=True, got False"
+            )
         self.forget = forget_gate and not coupled
         self.coupled = coupled
         self.proj_size = proj_size
@@ -93,7 +95,7 @@ class LSTMCell(Cell, name="lstm"):
 
     @property
     def output_size(self) -> int:
-        """P if the hidden vector is projected, else H."""
+        """Size of the hidden vector: P if it is projected, else H."""
         return self.proj_size or self.hidden_size
 
     def state_shapes(self) -> list[tuple[int, ...]]:
@@ -103,7 +105,7 @@ class LSTMCell(Cell, name="lstm"):
         return linear(x, self.weight_ih)
 
     def message(self, child: LSTMState, edges: Edges) -> tuple[Tensor, ...]:
-        """The state of the child; for child-sum also f_k ⊙ c_k, as each child has a forget gate of its own."""
+        """Return the state of the child; for child-sum also f_k ⊙ c_k, as each child has a forget gate of its own."""
         if self.arity != "sum" or not self.forget:
             return child
         f = slice(self.hidden_size, 2 * self.hidden_size)
@@ -120,7 +122,7 @@ class LSTMCell(Cell, name="lstm"):
         return hidden.flatten(1), cell
 
     def apply_node(self, nodes: Nodes, message: tuple[Tensor, ...]) -> LSTMState:
-        """The equations above; for child-sum, Σ_k f_k ⊙ c_k is the third part of the message."""
+        """Compute the equations above; for child-sum, Σ_k f_k ⊙ c_k is the third part of the message."""
         hidden, cell, *kept = message  # (N, K H), (N, K, H), (N, H)
         a_i, a_f, a_g, a_o = self._activations(nodes.inputs, hidden, cell)
         i = torch.sigmoid(a_i)
@@ -130,7 +132,7 @@ class LSTMCell(Cell, name="lstm"):
         return LSTMState(h if self.weight_hr is None else linear(h, self.weight_hr), c)
 
     def _activations(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What goes into σ and tanh, for i, g and o (N, H), and for the forget gates (N, K, H), of which 0 if none."""
+        """Compute the pre-activations of i, f, g, o: (N, H), for f (N, K, H), or (N, 0, H) if not computed here."""
         H = self.hidden_size
         x_i, *x_f, x_g, x_o = _plus(normalised(inputs, self.gain_ih), self.bias_ih).chunk(3 + self.forget, dim=1)
         if self.forget and self.arity == "sum":  # the forget gates are in the messages
@@ -146,7 +148,7 @@ class LSTMCell(Cell, name="lstm"):
         return a_i, a_f, x_g + h_g, x_o + h_o
 
     def _kept(self, i: Tensor, a_f: Tensor, cell: Tensor) -> Tensor:
-        """Σ_k f_k ⊙ c_k, with f_k = σ(a_f), 1 - i if coupled, or 1 without forget gates."""
+        """Compute Σ_k f_k ⊙ c_k, with f_k = σ(a_f), 1 - i if coupled, or 1 without forget gates."""
         if self.forget:
             return (torch.sigmoid(a_f) * cell).sum(1)
         return (1 - i if self.coupled else 1) * cell.sum(1)
@@ -155,7 +157,7 @@ class LSTMCell(Cell, name="lstm"):
         return c if self.gain_c is None else F.layer_norm(c, (self.hidden_size,), self.gain_c, self.bias_c)
 
     def _recurrent(self, hidden: Tensor, begin: int, end: int) -> Tensor:
-        """(N, K H) to U H_ + b_hh of the gates ``begin`` to ``end``."""
+        """Compute U H_ + b_hh of the gates ``begin`` to ``end`` from hidden vectors (N, K H)."""
         rows = slice(begin * self.hidden_size, end * self.hidden_size)
         product = linear(hidden, self.weight_hh[rows])
         product = normalised(product, None if self.gain_hh is None else self.gain_hh[begin:end])
@@ -163,7 +165,7 @@ class LSTMCell(Cell, name="lstm"):
 
 
 def _plus(x: Tensor, weight: Tensor | None, factor: Tensor | None = None) -> Tensor:
-    """``x + weight``, or ``x + weight * factor``; x if there is no such weight."""
+    """Return ``x + weight``, or ``x + weight * factor``; ``x`` if ``weight`` is None."""
     if weight is None:
         return x
     return x + (weight if factor is None else weight * factor)

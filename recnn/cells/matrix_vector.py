@@ -1,4 +1,4 @@
-"""The matrix-vector recursive network."""
+"""Matrix-vector recursive network (MV-RNN)."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from recnn.cells.base import Cell, Children, Edges, Nodes
 
 
 class MatrixVectorState(NamedTuple):
-    """The state of a node in an MV-RNN."""
+    """The state of nodes in an MV-RNN."""
 
     hidden: Tensor
-    """(N, H) what the phrase means."""
+    """(N, H) vectors, the meaning of the phrase."""
     matrix: Tensor
-    """(N, H, H) what it does to its neighbour."""
+    """(N, H, H) matrices, which multiply the vector of the sibling."""
 
 
 class MatrixVectorCell(Cell, name="matrix-vector"):
@@ -25,13 +25,13 @@ class MatrixVectorCell(Cell, name="matrix-vector"):
 
     for children with vectors a, b and matrices A, B: Socher, Huval, Manning and Ng, "Semantic compositionality through
     recursive matrix-vector spaces", EMNLP 2012, eqs. 2 and 3. A word's matrix is A = P Q + diag(d) of low rank R (their
-    eq. 6), so the input of a word is its vector, d, P and Q, one after the other: D = 2 H + 2 H R. A missing child has
-    a vector of 0 and the identity as its matrix, so the vector of an only child is not modified; an input at an inner
-    node is not looked at.
+    eq. 6), so the input of a word is its vector, d, P and Q, concatenated: D = 2 H + 2 H R. A missing child has a
+    vector of 0 and the identity as its matrix, so the vector of an only child is not modified. Inputs at inner nodes
+    are ignored. The arity is 2.
 
     Args:
-        hidden_size: H.
-        rank: R.
+        hidden_size: size H of the vectors; the matrices are (H, H).
+        rank: rank R of P Q; 0 for diagonal matrices of words.
     """
 
     State = MatrixVectorState
@@ -45,7 +45,7 @@ class MatrixVectorCell(Cell, name="matrix-vector"):
         self.weight = nn.Parameter(torch.empty(H, 2 * H))
         self.bias = nn.Parameter(torch.zeros(H))
         self.weight_matrix = nn.Parameter(torch.empty(H, 2 * H))
-        for weight in (self.weight, self.weight_matrix):  # the paper's: near the mean of both children
+        for weight in (self.weight, self.weight_matrix):  # as in the paper: near the mean of both children
             half = torch.cat([torch.eye(H), torch.eye(H)], dim=1) / 2
             weight.data.copy_(half + torch.empty(H, 2 * H).uniform_(-0.001, 0.001))
 
@@ -56,14 +56,14 @@ class MatrixVectorCell(Cell, name="matrix-vector"):
         return [(self.hidden_size,), (self.hidden_size, self.hidden_size)]
 
     def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> MatrixVectorState:
-        """The word's vector, and its matrix P Q + diag(d)."""
+        """Return the vectors of words, and their matrices P Q + diag(d)."""
         H, R = self.hidden_size, self.rank
         vector, diagonal, left, right = nodes.inputs.split([H, H, H * R, H * R], dim=1)
         low_rank = torch.bmm(left.reshape(len(left), H, R), right.reshape(len(left), R, H))
         return MatrixVectorState(vector, low_rank + torch.diag_embed(diagonal))
 
     def message(self, child: MatrixVectorState, edges: Edges) -> tuple[Tensor, ...]:
-        """The vector, and the matrix as its difference from the identity, which is 0 for a missing child."""
+        """Return the vector, and the matrix minus the identity, so that a missing child, 0, has the identity."""
         return child.hidden, child.matrix - torch.eye(self.hidden_size).to(child.matrix)
 
     def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:

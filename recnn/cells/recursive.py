@@ -1,4 +1,4 @@
-"""The plain recursive network, which with one child is the vanilla recurrent network."""
+"""Plain recursive network; with one child per node, the simple recurrent network (Elman)."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -13,7 +13,7 @@ _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "r
 
 
 class RecursiveCell(Cell, name="recursive"):
-    """A parent's vector is a nonlinear layer over the vectors of its children.
+    """Recursive network: the vector of a node is a nonlinear layer over the vectors of its children.
 
         h = f(W x + b_ih + U [h_1; ...; h_K] + b_hh)       by position
         h = f(W x + b_ih + U (h_1 + ... + h_k) + b_hh)     arity="sum"
@@ -22,19 +22,20 @@ class RecursiveCell(Cell, name="recursive"):
     shapes and two biases. With ``leaf="input"`` it is the network of Socher, Lin, Ng and Manning, "Parsing natural
     scenes and natural language with recursive neural networks", ICML 2011, eqs. 2 and 4: the state of a leaf is its
     word vector, h = x, and above it h = f(U [h_1; h_2] + b_hh); there is no W, and an input at an inner node is added
-    as it is. With ``leaf="untied"``, leaves also have h = x, and a leaf among the children is multiplied by weights of
-    its own, U_leaf, instead of its part of U (Irsoy and Cardie, "Deep recursive neural networks for compositionality
+    as it is. With ``leaf="untied"``, leaves also have h = x, and children that are leaves are multiplied by separate
+    weights, U_leaf, in place of their part of U (Irsoy and Cardie, "Deep recursive neural networks for compositionality
     in language", NIPS 2014, section 3.1).
 
     Args:
-        input_size: D; must equal ``hidden_size`` unless ``leaf="cell"``.
-        hidden_size: H.
-        arity: K or "sum".
-        nonlinearity: f: "tanh", "relu", or any function of a tensor.
-        bias: whether b_ih and b_hh are there.
-        leaf: "cell" if leaves follow the same equation, "input" or "untied" if their inputs are their states.
-        layer_norm: whether W x and U [h_1; ...] are normalised before the biases are added (after Ba, Kiros and Hinton
-            2016); for ``leaf="cell"``.
+        input_size: size D of the input vectors; must equal ``hidden_size`` unless ``leaf="cell"``.
+        hidden_size: size H of the hidden vectors.
+        arity: number K of children with weights of their own, or "sum" for the sum of the children.
+        nonlinearity: activation function f: "tanh", "relu", or any function of a tensor.
+        bias: use the biases b_ih and b_hh; only b_hh unless ``leaf="cell"``.
+        leaf: states of the leaves: "cell" for the equation above, "input" for their inputs, "untied" for their inputs
+            and the weights U_leaf above them.
+        layer_norm: apply layer normalisation to W x and U [h_1; ...; h_K] before the biases are added (after Ba, Kiros
+            and Hinton, "Layer normalization", 2016); only with ``leaf="cell"``.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class RecursiveCell(Cell, name="recursive"):
         if leaf != "cell" and input_size != hidden_size:
             raise ValueError(f"leaf={leaf!r} needs input_size == hidden_size, got {input_size} and {hidden_size}")
         if leaf != "cell" and layer_norm:
-            raise ValueError(f"layer_norm=True takes leaf='cell', got {leaf!r}")
+            raise ValueError(f"layer_norm=True takes leaf='cell', got leaf={leaf!r}")
         if isinstance(nonlinearity, str) and nonlinearity not in _NONLINEARITIES:
             raise ValueError(f"nonlinearity must be 'tanh', 'relu' or a function, got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
@@ -95,5 +96,5 @@ class RecursiveCell(Cell, name="recursive"):
         return self.apply_node(nodes, message) if self.leaf_rule == "cell" else HiddenState(nodes.inputs)
 
     def f(self, x: Tensor) -> Tensor:
-        """The nonlinearity."""
+        """Apply the nonlinearity."""
         return _NONLINEARITIES[self.nonlinearity](x) if isinstance(self.nonlinearity, str) else self.nonlinearity(x)

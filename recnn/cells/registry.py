@@ -1,7 +1,7 @@
-"""Cells by name, as ``--cell`` and the configuration of a model give it.
+"""Registry of cells by name, for ``--cell`` and the configuration of a model.
 
-A name is that of a cell of this package, of a class that the program has defined (``class MyCell(Cell, name="mine")``),
-or of an entry point of an installed package:
+A name belongs to a cell of this package, to a class that the program has defined (``class MyCell(Cell, name="mine")``),
+or to an entry point of an installed package:
 
     [project.entry-points."recnn.cells"]
     mine = "my_package.cells:MyCell"
@@ -16,16 +16,16 @@ _GROUP = "recnn.cells"
 
 
 def cell_names() -> list[str]:
-    """The names that `cell_class` knows."""
+    """Return the names of all cells that `cell_class` finds, sorted."""
     _import_own()
     return sorted({*Cell.registry, *(point.name for point in entry_points(group=_GROUP))})
 
 
 def cell_class(name: str) -> type[Cell]:
-    """The cell of that name.
+    """Return the class of the cell called ``name``.
 
     Raises:
-        ValueError: there is no such cell, or the entry point of that name does not give one.
+        ValueError: there is no such cell; or the entry point of that name cannot be imported, or is not a cell.
     """
     _import_own()
     if name in Cell.registry:
@@ -42,7 +42,7 @@ def cell_class(name: str) -> type[Cell]:
 
 
 def _import_own() -> None:
-    """Import all cells of this package, so that the registry does not depend on what was used before."""
+    """Import all cells of this package, which are imported lazily and registered only then."""
     face = import_module("recnn.cells")
     for name in face.__all__:
         getattr(face, name)

@@ -1,4 +1,4 @@
-"""Cells around a cell, of any kind, that keep it from overfitting: what they do ends with training."""
+"""Recurrent dropout and zoneout: wrappers of any cell against overfitting."""
 
 from copy import copy
 from typing import Any
@@ -11,7 +11,7 @@ from recnn.cells.base import Cell, Children, Edges, Nodes
 
 
 class _Around(Cell):
-    """A cell that does what another does, but for what its subclass changes."""
+    """Wrapper of a cell: by default each method calls that of the cell."""
 
     def __init__(self, cell: Cell, **probabilities: float) -> None:
         super().__init__(cell.input_size, cell.hidden_size, cell.arity)
@@ -19,11 +19,11 @@ class _Around(Cell):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be a probability, got {value!r}")
         self.cell = cell
-        self.State = cell.State  # type: ignore[misc]  # of the cell, not of the class
+        self.State = cell.State  # type: ignore[misc]  # the instance has the state of its cell
 
     @property
     def output_size(self) -> int:
-        """Of the cell within."""
+        """Size of the hidden vector: that of the wrapped cell."""
         return self.cell.output_size
 
     def state_shapes(self) -> list[tuple[int, ...]]:
@@ -50,7 +50,7 @@ class _Around(Cell):
         return self.cell.leaf(nodes, message)
 
     def prepared(self, trees: int, like: Tensor) -> Cell:
-        """A copy for training, whose cell within is prepared too; else what the cell within prepares."""
+        """Return a copy around the prepared cell in training, and the prepared cell alone in evaluation."""
         inner = self.cell.prepared(trees, like)
         if not self.training:
             return inner
@@ -60,21 +60,22 @@ class _Around(Cell):
 
 
 class DropoutCell(_Around):
-    """Recurrent dropout: a parent sees its children's hidden vectors with entries dropped.
+    """Recurrent dropout: dropout of the hidden vectors that a node receives from its children.
 
         h̃_k = h_k ⊙ m / (1 - p),    m ~ Bernoulli(1 - p)
 
-    with one m for all nodes of a tree (``variational``, Gal and Ghahramani, "A theoretically grounded application of
-    dropout in recurrent neural networks", NIPS 2016, eq. 7), or another one for each child. Memory cells pass whole.
-    A single step draws anew; step with ``cell.prepared(B, x)`` to keep one m.
+    with one mask m for all nodes of a tree (``variational``, Gal and Ghahramani, "A theoretically grounded application
+    of dropout in recurrent neural networks", NIPS 2016, eq. 7), or a new one for each child. Memory cells are not
+    dropped, and in evaluation nothing is. Each single step (`forward`) draws a new mask; to keep one over several
+    steps, call ``cell.prepared(B, x)`` once and step with the cell that it returns.
 
     Args:
-        cell: what it is around.
-        dropout: p.
-        variational: whether m is the same all over a tree.
+        cell: cell to wrap.
+        dropout: probability p of dropping an entry.
+        variational: use the same mask at all nodes of a tree.
     """
 
-    mask: Tensor | None = None  # (trees, H) of the walk it is prepared for
+    mask: Tensor | None = None  # (B, H), set by `prepared`
 
     def __init__(self, cell: Cell, dropout: float = 0.5, variational: bool = True) -> None:
         super().__init__(cell, dropout=dropout)
@@ -82,14 +83,14 @@ class DropoutCell(_Around):
         self.variational = variational
 
     def prepared(self, trees: int, like: Tensor) -> Cell:
-        """With the mask drawn; one that has a mask keeps it."""
+        """Return a copy with a new mask in training; a cell that has a mask already keeps it."""
         made = super().prepared(trees, like)
         if isinstance(made, DropoutCell) and self.variational and self.mask is None:
             made.mask = dropout(like.new_ones(trees, self.output_size), self.dropout)
         return made
 
     def message(self, child: Any, edges: Edges) -> tuple[Tensor, ...]:
-        """What the cell within makes of a child with dropped entries."""
+        """Return the messages of the wrapped cell for children with dropped entries."""
         hidden = child.hidden
         if self.mask is not None:
             hidden = hidden * self.mask.index_select(0, edges.parent.tree)
@@ -99,37 +100,39 @@ class DropoutCell(_Around):
 
 
 class ZoneoutCell(_Around):
-    """Zoneout: some entries of a node's state stay what its children's were (their sum, where there are several).
+    """Zoneout: random entries of a node's state keep the value of its child (of several children, their sum).
 
-        h = d ⊙ h_(t-1) + (1 - d) ⊙ h̃,    d ~ Bernoulli(p);    p in place of d after training
+        h = d ⊙ h_(t-1) + (1 - d) ⊙ h̃,    d ~ Bernoulli(p);    p in place of d in evaluation
 
-    and the same of the memory cell with a probability of its own: Krueger et al., "Zoneout: regularizing RNNs by
-    randomly preserving hidden activations", ICLR 2017, eqs. 4 and 5.
+    where h̃ is the new hidden vector; the same for the memory cell, with its own probability. Krueger et al., "Zoneout:
+    regularizing RNNs by randomly preserving hidden activations", ICLR 2017, eqs. 4 and 5.
 
     Args:
-        cell: what it is around; its state must be vectors of length H.
-        hidden: p for the hidden vector.
-        memory: p for the memory cell, if there is one.
+        cell: cell to wrap, with a state of a hidden vector, or a hidden vector and a memory cell.
+        hidden: probability p for the hidden vector.
+        memory: probability p for the memory cell, if there is one.
     """
 
     def __init__(self, cell: Cell, hidden: float = 0.05, memory: float = 0.5) -> None:
         super().__init__(cell, hidden=hidden, memory=memory)
         self.probabilities = (hidden, memory)[: len(cell.State._fields)]
         if len(self.probabilities) != len(cell.State._fields):
-            raise ValueError(f"zoneout is for states of a hidden vector and a memory cell, got {cell.State._fields}")
+            raise ValueError(
+                f"zoneout needs a state of at most a hidden vector and a memory cell, got {cell.State._fields}"
+            )
 
     def prepared(self, trees: int, like: Tensor) -> Cell:
-        """A copy, after training as well: zoneout then means an average."""
+        """Return a copy around the prepared cell, in evaluation too, where zoneout is a weighted mean."""
         made = copy(self)
         made._modules = {**self._modules, "cell": self.cell.prepared(trees, like)}
         return made
 
     def message(self, child: Any, edges: Edges) -> tuple[Tensor, ...]:
-        """The messages of the cell within, and the child's state."""
+        """Return the messages of the wrapped cell, and the state of the child."""
         return *self.cell.message(child, edges), *child
 
     def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
-        """What the cell within makes of its messages, and the sum of the children's states."""
+        """Combine the messages of the wrapped cell, and sum the states of the children."""
         own = len(self.probabilities)
         return *self.cell.reduce(messages[:-own], children), *(children.sum(part) for part in messages[-own:])
 

@@ -1,4 +1,4 @@
-"""The recursive neural tensor network."""
+"""Recursive neural tensor network (RNTN)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,20 +8,21 @@ from recnn.cells.base import Arity, Cell, Children, Edges, HiddenState, Nodes, u
 
 
 class TensorCell(Cell, name="tensor"):
-    """RNTN: the children act on one another through a tensor.
+    """RNTN: a recursive network whose children also interact through a tensor.
 
         h = tanh(W x + s^T V^[1:H] s + U s + b),    s = [h_1; ...; h_K]
 
     Socher, Perelygin, Wu, Chuang, Manning, Ng and Potts, "Recursive deep models for semantic compositionality over a
     sentiment treebank", EMNLP 2013, section 4.3; each slice V^[d] of the tensor gives one entry of the vector. A
-    missing child counts as 0. There, leaves are word vectors, h = x, and have no W; that is ``leaf="input"``.
+    missing child counts as 0. In the paper, leaves are word vectors, h = x, and there is no W: ``leaf="input"``; an
+    input at an inner node is then added as it is.
 
     Args:
-        input_size: D; must equal ``hidden_size`` if ``leaf="input"``.
-        hidden_size: H.
-        arity: K; "sum" for s = Σ_k h_k.
-        bias: whether b is there.
-        leaf: "cell" if leaves follow the same equation, "input" if their inputs are their states.
+        input_size: size D of the input vectors; must equal ``hidden_size`` if ``leaf="input"``.
+        hidden_size: size H of the hidden vectors.
+        arity: number K of children with weights of their own, or "sum" for s = Σ_k h_k.
+        bias: use the bias b.
+        leaf: states of the leaves: "cell" for the equation above, "input" for their inputs.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class TensorCell(Cell, name="tensor"):
         self.tensor = nn.Parameter(torch.empty(H, columns, columns))
         self.bias = nn.Parameter(torch.empty(H)) if bias else None
         uniform(self, hidden_size)
-        nn.init.uniform_(self.tensor, -1 / columns, 1 / columns)  # a sum of squares as many terms
+        nn.init.uniform_(self.tensor, -1 / columns, 1 / columns)  # the quadratic form has columns² terms
 
     def inputs(self, x: Tensor) -> Tensor:
         return x if self.weight_ih is None else linear(x, self.weight_ih)

@@ -1,1 +1,1 @@
-"""The loops that apply a cell to all nodes of a forest."""
+"""Engines: loops that apply a cell to all nodes of a forest."""

@@ -1,6 +1,6 @@
-"""The reference engine: DGL's own message passing with the functions of a cell as its user-defined functions.
+"""Reference engine: DGL's message passing, with the functions of a cell as user-defined functions.
 
-Slow and general (it runs any directed acyclic graph); the fast engines are tested against it.
+It is slow but runs any directed acyclic graph; the fast engines are tested against it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Mailbox(Children):
-    """The children of N nodes of one degree, in a DGL mailbox: messages are (N * degree, *), parent by parent."""
+    """Children of N nodes with equally many, in a DGL mailbox: messages are (N * degree, *), parent by parent."""
 
     def __init__(self, slot: Tensor, slots: int) -> None:
         self.slot = slot  # (N, degree)
@@ -38,9 +38,12 @@ class _Mailbox(Children):
 def run(cell: Cell, graph: DGLGraph, direction: Direction, nodes: Nodes, initial: Any = None) -> Any:
     """Compute the states of all nodes; ``nodes`` and the result are in the order of the graph.
 
-    Initial states, one per tree, become nodes of their own before the sources.
+    Initial states, one per tree, become extra nodes before the sources.
+
+    Raises:
+        GraphError: the graph has a cycle.
     """
-    graph = graph.local_var()  # not local_scope, which works on the caller's graph and is not left after an error
+    graph = graph.local_var()  # local_scope would change the caller's graph, and not restore it after an error
     if "slot" not in graph.edata:
         graph.edata["slot"] = torch.zeros(graph.num_edges(), dtype=torch.int64)
     graph.ndata["inputs"], graph.ndata["label"], graph.ndata["tree"] = nodes
@@ -55,7 +58,7 @@ def run(cell: Cell, graph: DGLGraph, direction: Direction, nodes: Nodes, initial
     try:
         first, *rest = _dgl.topological_nodes_generator(flow)
     except Exception as error:
-        raise GraphError("the graph has a cycle, so no node of it comes first") from error
+        raise GraphError("the graph has a cycle, expected a directed acyclic graph") from error
     if initial is None:
         flow.apply_nodes(lambda batch: _leaves(cell, batch), first)
     else:
@@ -79,7 +82,7 @@ def _reduce(cell: Cell, batch: Any) -> dict[str, Tensor]:
 
 
 def _leaves(cell: Cell, batch: Any) -> dict[str, Tensor]:
-    """The states of nodes without predecessors."""
+    """Compute the states of nodes without predecessors."""
     nodes = _nodes(batch)
     slot = torch.zeros(len(nodes.label), 0, dtype=torch.int64)
     none = Edges(slot.flatten(), slot.flatten(), slot.flatten() > 0, Nodes(*(part[:0] for part in nodes)))

@@ -1,4 +1,4 @@
-"""The engine that runs any cell over the levels of a schedule, in plain autograd."""
+"""Engine for any cell: a loop over the levels of a schedule, differentiated by autograd."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from recnn.graphs.schedule import Schedule
 
 
 class _Gathered(Children):
-    """The children of the nodes of a step, whose edges are sorted by node and slot."""
+    """Children of the nodes of a step, whose edges are sorted by node and slot."""
 
     def __init__(self, step: Step, slots: int) -> None:
         self.step, self.slots = step, slots
@@ -42,7 +42,7 @@ def run(cell: Cell, schedule: Schedule, direction: Direction, nodes: Nodes, init
         schedule: the levels of the forest.
         direction: "up" or "down".
         nodes: projected inputs (N, G), labels (N,) and trees (N,) in level order.
-        initial: state of B rows, one per tree, before the sources; None for none.
+        initial: initial states, B rows, one per tree, as predecessors of the sources; None for none.
     """
     plan, trees = schedule.plan(direction), schedule.trees
     first = plan.sources
@@ -51,13 +51,13 @@ def run(cell: Cell, schedule: Schedule, direction: Direction, nodes: Nodes, init
             segment=first.segment[:0], slot=first.slot[:0], predecessors=slice(0, 0), complete=None, offset=0
         )
         initial, trees = cell.empty_state(nodes.inputs, 0), 0
-    # The rows after the nodes are those of the initial states, which are no leaves and have no label.
+    # The rows after the nodes are the initial states, which are not leaves and have no label.
     label = torch.cat([nodes.label, nodes.label.new_full((trees,), -1)])
     leaf = torch.zeros_like(label, dtype=torch.bool)
     leaf[first.nodes] = not trees
 
     def composed(step: Step, here: Nodes, level: Any) -> Any:
-        """The states of the nodes of a step from those of the ``level`` that holds their predecessors."""
+        """Compute the states of the nodes of a step from those of the ``level`` of their predecessors."""
         child = cell.State(*(take(part, step.predecessors, step.offset) for part in level))
         parent = here if step.complete == 1 else _select(here, lambda part: part.index_select(0, step.segment))
         edges = Edges(step.slot, take(label, step.predecessors), take(leaf, step.predecessors), parent)
@@ -75,7 +75,7 @@ def run(cell: Cell, schedule: Schedule, direction: Direction, nodes: Nodes, init
 
 
 def _merged(state: Any, sources: Any, step: Step) -> Any:
-    """The whole level: the nodes of the step and the sources beside them, in level order."""
+    """Merge the states of a step and of the sources on the same level, in level order."""
     if not step.sources:
         return state
     whole = (torch.cat(parts) for parts in zip(state, sources, strict=True))

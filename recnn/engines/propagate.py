@@ -1,4 +1,4 @@
-"""The one way in: a cell over all nodes of a graph, bottom-up or top-down, on one of two engines."""
+"""Computation of the states of all nodes of a graph, bottom-up or top-down, on one of two engines."""
 
 from __future__ import annotations
 
@@ -29,34 +29,37 @@ def propagate(
     engine: Engine = "levels",
     has_input: Tensor | None = None,
 ) -> Any:
-    """The state of every node, from its input and the states of its children, or of its parent.
+    """Compute the state of every node of a graph from its input and the states of its children, or of its parent.
 
     Args:
-        cell: what a node makes of its children.
-        graph: a forest: one graph or a batch, trees and chains of any mix, nodes numbered in any way.
-        x: (N, D) inputs in the order of the nodes; rows of nodes without input are not looked at.
-        direction: "up", from the leaves to the roots; or "down", where a node's one "child" is its parent, in its
-            own slot (so that left and right children can have weights of their own).
-        initial: what comes before the leaves (or, going down, the roots), as if each had one child in slot 0: a
-            state of B rows, one a tree, as a tensor or a tuple of tensors. By default there is nothing.
-        engine: "levels", level by level; or "dgl", DGL's message passing, which also runs graphs with several parents.
-        has_input: (N,) whether a node has an input; by default those with a word do (node data ``word``, where the
-            graph has it, is not -1).
+        cell: cell that computes the state of a node.
+        graph: forest of trees and chains, a single graph or a batch, with nodes numbered in any way.
+        x: (N, D) inputs in the order of the nodes; rows of nodes without an input are ignored.
+        direction: "up", from the leaves to the roots; or "down", from the roots to the leaves, where the only "child"
+            of a node is its parent, in the slot of the node itself (so that left and right children can have separate
+            weights).
+        initial: states before the leaves (or, top-down, the roots), as if each had one child in slot 0: a tensor of B
+            rows, one per tree, or a tuple of tensors if the state has several fields. By default there are none.
+        engine: "levels", level by level; or "dgl", DGL's message passing, which also runs graphs whose nodes have
+            several parents.
+        has_input: (N,) bool, True for nodes with an input; by default nodes with a word (node data ``word`` is not -1),
+            or all nodes if the graph has no node data ``word``.
 
     Returns:
-        The cell's state, a NamedTuple of tensors (N, *) in the order of the nodes.
+        The state of the cell, a NamedTuple of tensors (N, *) in the order of the nodes.
 
     Raises:
-        GraphError: no forest, or a child in a slot that the cell does not have; it names the nodes.
-        ValueError: x or initial of another shape, x of another type than the weights, an unknown direction or engine.
-        TypeError: no cell or no graph.
+        GraphError: the graph is not a forest (with "dgl": has a cycle), a child is in a slot that the cell does not
+            have, or two are in the same slot (the message names the nodes); several children without slots.
+        ValueError: x or initial has another shape, x another dtype than the weights, or direction or engine is unknown.
+        TypeError: cell is not a cell, or graph not a graph.
     """
     _check_options(direction, engine)
     if not isinstance(cell, Cell):
         raise TypeError(f"cell must be a recnn.Cell, got {type(cell).__name__}")
     if not isinstance(graph, _dgl.DGLGraph):
         raise TypeError(
-            f"graph must be a DGLGraph, got {type(graph).__name__}; recnn.tree_to_graph makes one of a tree"
+            f"graph must be a DGLGraph, got {type(graph).__name__}; convert a tree with recnn.tree_to_graph"
         )
     if x.shape != (graph.num_nodes(), cell.input_size):
         raise ValueError(
@@ -64,7 +67,7 @@ def propagate(
         )
     weight = next(cell.parameters(), x)
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise ValueError(f"x must have the type of the cell's weights, {weight.dtype}, got {x.dtype}")
+        raise ValueError(f"x must have the dtype of the cell's weights, {weight.dtype}, got {x.dtype}")
     state = None if initial is None else _checked_state(cell, graph, initial)
     label = graph.ndata.get("label")
     if engine == "dgl":
@@ -91,16 +94,16 @@ def walk(
     absent: Tensor | None = None,
     label: Tensor | None = None,
 ) -> Any:
-    """`propagate` over levels that are known, without checks.
+    """Compute the states as `propagate` does, from a schedule in place of a graph, and without checks.
 
     Args:
         cell: the cell.
-        schedule: of a forest whose nodes it numbers.
-        x: (N, D) in the order of the nodes.
+        schedule: the levels of the forest.
+        x: (N, D) inputs in the order of the nodes.
         direction: "up" or "down".
-        initial: a state of B rows, or None.
-        absent: (N,) in level order, whether a node has no input; None if all have.
-        label: (N,) in level order; None for none.
+        initial: initial states, B rows, one per tree; None for none.
+        absent: (N,) in level order, True for nodes without an input; None if all nodes have one.
+        label: (N,) label indices in level order; None for none.
     """
     cell = cell.prepared(schedule.trees, x)
     kernel = fused.kernel_for(cell)
@@ -113,7 +116,7 @@ def walk(
 
 
 def _absent(graph: DGLGraph, order: Tensor, has_input: Tensor | None) -> Tensor | None:
-    """(N,) whether each of the nodes in ``order`` has no input; None if all have one."""
+    """Return (N,), True for those of the nodes in ``order`` that have no input; None if all have one."""
     if has_input is None:
         if "word" not in graph.ndata:
             return None
@@ -123,7 +126,7 @@ def _absent(graph: DGLGraph, order: Tensor, has_input: Tensor | None) -> Tensor 
 
 
 def _inputs(cell: Cell, x: Tensor, order: Tensor, absent: Tensor | None) -> Tensor:
-    """(N, G) the projected inputs of the nodes in ``order``; only rows of nodes that have one are projected."""
+    """Project the inputs of the nodes in ``order`` to (N, G); nodes without an input get 0, and are not projected."""
     if absent is None:
         return cell.inputs(x.index_select(0, order))
     rows = (~absent).nonzero().squeeze(1)
@@ -142,7 +145,8 @@ def _checked_state(cell: Cell, graph: DGLGraph, initial: Any) -> Any:
     trees = graph.batch_size
     if (roots := int((graph.out_degrees() == 0).sum())) != trees:
         raise GraphError(
-            f"an initial state is one a tree, and the graph holds {trees} graphs with {roots} roots: batch its trees"
+            f"initial has one row per tree: expected one root per graph, got {trees} graphs with {roots} roots; "
+            "batch the trees with recnn.batch"
         )
     expected = [(trees, *shape) for shape in cell.state_shapes()]
     if [tuple(part.shape) for part in parts] != expected:
@@ -162,7 +166,7 @@ def _check_slots(cell: Cell, graph: DGLGraph) -> None:
     if slot is None:
         if int(graph.in_degrees().max()) > 1:
             raise GraphError(
-                "the edges have no 'slot': set graph.edata['slot'] to each child's place among its siblings, "
+                "the edges have no 'slot': set graph.edata['slot'] to the position of each child among its siblings, "
                 "or take a cell with arity='sum'"
             )
         return

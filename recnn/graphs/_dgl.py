@@ -1,8 +1,9 @@
-"""The one place that imports DGL, when one of its names is first used: ``_dgl.graph``, ``_dgl.DGLGraph``, ...
+"""Import of DGL, on the first use of one of its names: ``_dgl.graph``, ``_dgl.DGLGraph``, ...
 
-DGL has had no release since 2024. 1.1.3 imports beside a current torch as it is, given `packaging`. 2.1.0, the only
-wheel for Python 3.12, tries to load a `dgl.graphbolt` library built for one old torch; nothing here uses it, so an
-empty module stands in. Unless DGLBACKEND is set, the import prints to standard error and writes ~/.dgl/config.json.
+DGL has had no release since 2024. Version 1.1.3 can be imported with a current torch if `packaging` is installed.
+Version 2.1.0, the only wheel for Python 3.12, loads a `dgl.graphbolt` library built for one old torch; it is not used
+here, so an empty module replaces it. DGLBACKEND is set because without it the import of DGL prints to standard error
+and writes ~/.dgl/config.json.
 """
 
 import os
@@ -27,7 +28,7 @@ def __getattr__(name: str) -> Any:
 
 
 def structure(graph: Any) -> object:
-    """The object that DGL replaces whenever nodes or edges of ``graph`` are added or removed."""
+    """Return the object that DGL replaces whenever nodes or edges of ``graph`` are added or removed."""
     return graph._graph
 
 
@@ -43,12 +44,12 @@ def _imported() -> ModuleType:
     try:
         import dgl
     except (ImportError, FileNotFoundError, OSError) as error:
-        # A failed import leaves half of dgl in sys.modules, which a second attempt would stumble over.
+        # A failed import leaves half of dgl in sys.modules, with which a second attempt would fail too.
         for name in [name for name in sys.modules if name == "dgl" or name.startswith("dgl.")]:
             del sys.modules[name]
         sys.modules["dgl.graphbolt"] = ModuleType("dgl.graphbolt")
         try:
             import dgl
         except Exception:
-            raise ImportError(f"dgl {release} does not import beside this torch: {error}. {_WHEELS}.") from error
+            raise ImportError(f"dgl {release} cannot be imported with this torch: {error}. {_WHEELS}.") from error
     return dgl  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Trees, sequences, production rules and networkx trees to DGLGraph, and back.
+"""Conversion of trees, sequences, production rules and networkx trees to DGLGraph, and back.
 
 A tree is a DGLGraph with an edge from each child to its parent. Node data, int64 throughout:
 
@@ -6,11 +6,11 @@ A tree is a DGLGraph with an edge from each child to its parent. Node data, int6
     label  (N,)    index in the table of labels, -1 where a node has no label
     span   (N, 2)  1-based positions of the first and last leaf below the node
 
-and edge data ``slot`` (E,), the child's place among its siblings from 0. A word and the part of speech above it are
-one leaf node. Nodes are numbered breadth first from the root; those of a sequence, a chain of edges t -> t+1, in its
-own order, so that node t is the prefix of t+1 tokens. The vocabulary and the labels that the indices refer to travel
-on the graph as plain attributes, ``graph.vocabulary`` and ``graph.labels``; `batch` and `unbatch` keep them,
-`dgl.batch` does not.
+and edge data ``slot`` (E,), the position of the child among its siblings, from 0. A word and the part of speech above
+it are one leaf node. Nodes are numbered breadth first from the root. A sequence is a chain with the edges t -> t+1,
+numbered in the order of the tokens, so that node t stands for the prefix of t+1 tokens. The vocabulary and the labels
+of the indices are plain attributes of the graph, ``graph.vocabulary`` and ``graph.labels``; `batch` and `unbatch` keep
+them, `dgl.batch` does not.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ if TYPE_CHECKING:
 
 
 def tree_to_graph(tree: Tree, vocabulary: Vocabulary | None = None, labels: Vocabulary | None = None) -> DGLGraph:
-    """The graph of an nltk.Tree of any arity and depth.
+    """Convert an nltk.Tree of any arity and depth to a graph.
 
     Args:
-        tree: a phrase over one word, such as ``(Noun boy)``, becomes one node.
-        vocabulary: gives the words their indices; without one, the tree's own words do, in order of appearance.
-        labels: the same for labels.
+        tree: the tree; a phrase over one word, such as ``(Noun boy)``, becomes one node.
+        vocabulary: indices of the words; by default a vocabulary of the words of the tree, in breadth-first order.
+        labels: indices of the labels; by default a vocabulary of the labels of the tree, in breadth-first order.
 
     Raises:
-        TreeError: a phrase without words, or a label or word that is no string.
+        TreeError: a phrase without words, or a label or word that is not a string.
+        InputError: a word or label is not in a closed vocabulary.
     """
     found = constituents(tree)
     only_child = [isinstance(c.node, str) and c.parent >= 0 and len(found[c.parent].node) == 1 for c in found]
@@ -67,20 +68,38 @@ def productions_to_graph(
     vocabulary: Vocabulary | None = None,
     labels: Vocabulary | None = None,
 ) -> DGLGraph:
-    """The graph of the tree over ``words`` that ``rules`` describe (see `parsers.tree_from_productions`)."""
+    """Convert the production rules of a tree over ``words`` to a graph.
+
+    Args:
+        words: the words of the sentence.
+        rules: the rules, labelled or unlabelled, in any order; see `parsers.tree_from_productions`.
+        vocabulary: as in `tree_to_graph`.
+        labels: as in `tree_to_graph`.
+
+    Raises:
+        ProductionError: the rules do not describe one tree over the words.
+        InputError: as in `tree_to_graph`.
+    """
     return tree_to_graph(tree_from_productions(words, rules), vocabulary, labels)
 
 
 def networkx_to_graph(
     tree: nx.DiGraph, vocabulary: Vocabulary | None = None, labels: Vocabulary | None = None
 ) -> DGLGraph:
-    """The graph of a networkx tree whose edges run, as in networkx's own arborescences, from parent to child.
+    """Convert a networkx tree, with edges from parent to child as in networkx's arborescences, to a graph.
 
-    Node attributes ``word`` and ``label`` are used where there are any. Children stand in the order of the edge
-    attribute ``slot``, or in the order in which the edges were added. The names of the nodes are not kept.
+    The node attributes ``word`` and ``label`` are optional. Children are sorted by the edge attribute ``slot``, 0 by
+    default; those with equal slots are in the order in which their edges were added. The names of the nodes are lost.
+
+    Args:
+        tree: the tree.
+        vocabulary: as in `tree_to_graph`.
+        labels: as in `tree_to_graph`.
 
     Raises:
-        GraphError: no node, two roots, a node with two parents, a cycle; it names the nodes.
+        GraphError: undirected edges, no nodes, several roots, a node with several parents, or a cycle; the message
+            names the nodes.
+        InputError: as in `tree_to_graph`.
     """
     if not tree.is_directed():
         raise GraphError("the networkx graph is undirected: use a DiGraph with edges from parent to child")
@@ -112,10 +131,15 @@ def networkx_to_graph(
 
 
 def sequence_to_graph(tokens: Sequence[str], vocabulary: Vocabulary | None = None) -> DGLGraph:
-    """The chain graph of a sequence: node t holds token t and has one child, node t-1.
+    """Convert a sequence to a chain: node t has token t, and its only child is node t-1.
+
+    Args:
+        tokens: the tokens, at least one.
+        vocabulary: indices of the tokens; by default a vocabulary of these tokens, in order of appearance.
 
     Raises:
-        GraphError: no tokens, or a plain string (split it with `parsers.tokenize`).
+        GraphError: no tokens, or a plain string in place of a list (split it with `parsers.tokenize`).
+        InputError: a token is not in a closed vocabulary.
     """
     if isinstance(tokens, str):
         raise GraphError(f"expected a list of tokens, got the string {tokens[:60]!r}: split it with parsers.tokenize")
@@ -132,15 +156,16 @@ def sequence_to_graph(tokens: Sequence[str], vocabulary: Vocabulary | None = Non
 def graph_to_tree(
     graph: DGLGraph, vocabulary: Sequence[str] | None = None, labels: Sequence[str] | None = None
 ) -> Tree:
-    """The nltk.Tree of one tree's graph, the inverse of `tree_to_graph`.
+    """Convert the graph of one tree to an nltk.Tree, the inverse of `tree_to_graph`.
 
     Args:
-        graph: its nodes may be numbered in any way; unlabelled phrases get an empty label.
-        vocabulary: what word indices refer to, if it does not travel on the graph.
-        labels: the same for labels.
+        graph: the graph, with nodes numbered in any way; phrases without a label get an empty one.
+        vocabulary: words of the indices; by default ``graph.vocabulary``.
+        labels: labels of the indices; by default ``graph.labels``.
 
     Raises:
-        GraphError: no tree (see `children_of`), several trees, or a leaf without a word.
+        GraphError: not one tree (see `children_of`), a leaf without a word, an inner node with a word, or an index
+            without an entry in its table.
     """
     children, root = children_of(graph)
     words, names = _names(graph, "word", vocabulary), _names(graph, "label", labels)
@@ -164,16 +189,20 @@ def graph_to_tree(
 def graph_to_productions(
     graph: DGLGraph, vocabulary: Sequence[str] | None = None, labels: Sequence[str] | None = None
 ) -> tuple[list[str], list[Rule]]:
-    """The words and the labelled rules of one tree's graph, the inverse of `productions_to_graph`."""
+    """Convert the graph of one tree to its words and labelled rules, the inverse of `productions_to_graph`.
+
+    Raises:
+        GraphError: as in `graph_to_tree`.
+    """
     tree = graph_to_tree(graph, vocabulary, labels)
     return [c.node for c in constituents(tree) if isinstance(c.node, str)], productions(tree)
 
 
 def graph_to_sequence(graph: DGLGraph, vocabulary: Sequence[str] | None = None) -> list[str]:
-    """The tokens of a chain graph, the inverse of `sequence_to_graph`.
+    """Convert a chain to its tokens, the inverse of `sequence_to_graph`.
 
     Raises:
-        GraphError: the graph is no chain, or a node has no word.
+        GraphError: the graph is not one chain, a node has no word, or an index has no entry in the vocabulary.
     """
     children, node = children_of(graph)
     words = _names(graph, "word", vocabulary)
@@ -181,7 +210,7 @@ def graph_to_sequence(graph: DGLGraph, vocabulary: Sequence[str] | None = None) 
     while True:
         word = words[node]
         if word is None or len(children[node]) > 1:
-            raise GraphError(f"node {node} has {'no word' if word is None else 'several children'}: no sequence")
+            raise GraphError(f"node {node} has {'no word' if word is None else 'several children'}: not a sequence")
         tokens.append(word)
         if not children[node]:
             return tokens[::-1]
@@ -191,7 +220,13 @@ def graph_to_sequence(graph: DGLGraph, vocabulary: Sequence[str] | None = None) 
 def graph_to_networkx(
     graph: DGLGraph, vocabulary: Sequence[str] | None = None, labels: Sequence[str] | None = None
 ) -> nx.DiGraph:
-    """The networkx tree of one tree's graph, with edges from parent to child, the inverse of `networkx_to_graph`."""
+    """Convert the graph of one tree to a networkx tree, the inverse of `networkx_to_graph`.
+
+    The nodes have the attributes ``word`` and ``label``, and the edges, from parent to child, the attribute ``slot``.
+
+    Raises:
+        GraphError: not one tree (see `children_of`), or an index without an entry in its table.
+    """
     children, _ = children_of(graph)
     words, names = _names(graph, "word", vocabulary), _names(graph, "label", labels)
     tree: nx.DiGraph = nx.DiGraph()
@@ -204,10 +239,12 @@ def graph_to_networkx(
 
 
 def batch(graphs: Sequence[DGLGraph]) -> DGLGraph:
-    """One graph of many trees, as `dgl.batch` makes it; graphs that index different words get a common vocabulary.
+    """Batch graphs into one, as `dgl.batch` does, with a common vocabulary and common labels.
+
+    Where the vocabularies (or labels) of the graphs differ, they are merged, and the indices are changed accordingly.
 
     Raises:
-        GraphError: no graphs, or some with and some without a vocabulary.
+        GraphError: no graphs, or some with and some without a vocabulary or labels.
     """
     if not graphs:
         raise GraphError("there are no graphs to batch")
@@ -218,7 +255,7 @@ def batch(graphs: Sequence[DGLGraph]) -> DGLGraph:
         if any(table is not first and table != first for table in tables):
             lacking = next((i for i, table in enumerate(tables) if table is None), None)
             if lacking is not None:
-                raise GraphError(f"graph {lacking} has no {name}, others have: its indices cannot be compared")
+                raise GraphError(f"graph {lacking} has no {name}, others have one: set it on all graphs or on none")
             unknowns = {table.unknown for table in tables if table is not None}
             common = Vocabulary(
                 (entry for table in tables if table is not None for entry in table),
@@ -233,7 +270,7 @@ def batch(graphs: Sequence[DGLGraph]) -> DGLGraph:
 
 
 def unbatch(forest: DGLGraph) -> list[DGLGraph]:
-    """The graphs of a batch, one per tree, with its vocabulary and labels."""
+    """Split a batch into its graphs, each with the vocabulary and labels of the batch."""
     graphs: list[DGLGraph] = _dgl.unbatch(forest)
     for graph in graphs:
         for name in ("vocabulary", "labels"):
@@ -242,17 +279,20 @@ def unbatch(forest: DGLGraph) -> list[DGLGraph]:
 
 
 def children_of(graph: DGLGraph) -> tuple[list[list[int]], int]:
-    """The children of each node in the order of their slots, and the root, of one tree's graph.
+    """Return the children of each node in the order of their slots, and the root, of the graph of one tree.
 
     Raises:
-        GraphError: no node, two roots, a node with two parents, a cycle, two children in one slot, or no slots.
+        GraphError: a batch, no nodes, several roots, a node with two parents, a cycle, two children in one slot, or no
+            slots; the message names the nodes.
     """
     if graph.batch_size != 1:
         raise GraphError(f"the graph is a batch of {graph.batch_size}: take its trees one by one with recnn.unbatch")
     if graph.num_nodes() == 0:
         raise GraphError("the graph has no nodes")
     if graph.num_edges() and "slot" not in graph.edata:
-        raise GraphError("the edges have no 'slot': set graph.edata['slot'] to each child's place among its siblings")
+        raise GraphError(
+            "the edges have no 'slot': set graph.edata['slot'] to the position of each child among its siblings"
+        )
     sources, targets = (ends.tolist() for ends in graph.edges())
     slots = graph.edata["slot"].tolist() if graph.num_edges() else []
     parent = [-1] * graph.num_nodes()
@@ -266,7 +306,7 @@ def children_of(graph: DGLGraph) -> tuple[list[list[int]], int]:
     if len(roots) > 1:
         raise GraphError(f"the graph has {len(roots)} roots: nodes {', '.join(map(str, roots[:8]))}")
     reached = list(roots)
-    for node in reached:  # grows as it goes
+    for node in reached:  # the list grows during the loop
         reached.extend(child for _, child in children[node])
     if len(reached) < len(parent):
         raise GraphError(f"nodes {_cycle(parent, set(reached))} form a cycle")
@@ -293,7 +333,7 @@ def _graph(
     vocabulary: Vocabulary | None,
     labels: Vocabulary | None,
 ) -> DGLGraph:
-    """The graph of a tree whose nodes, given in preorder, have these parents (-1 for the root)."""
+    """Make the graph of a tree from the parents of its nodes in preorder, -1 for the root."""
     depth = [0] * len(parents)
     slot = [0] * len(parents)
     degree = [0] * len(parents)
@@ -301,12 +341,12 @@ def _graph(
         depth[node] = depth[parent] + 1
         slot[node] = degree[parent]
         degree[parent] += 1
-    last = list(accumulate((below == 0 for below in degree), initial=0))[1:]  # leaves up to here, this one included
+    last = list(accumulate((below == 0 for below in degree), initial=0))[1:]  # number of leaves up to each node
     first = [leaves + (degree[node] > 0) for node, leaves in enumerate(last)]
     for node in reversed(range(1, len(parents))):
         last[parents[node]] = max(last[parents[node]], last[node])
 
-    # In preorder, nodes of one depth stand from left to right, so a stable sort by depth is the breadth-first order.
+    # In preorder, nodes of one depth are in order from left to right, so a stable sort by depth is breadth first.
     order = sorted(range(len(parents)), key=depth.__getitem__)
     number = [0] * len(parents)
     for position, node in enumerate(order):
@@ -339,7 +379,7 @@ def _name_nodes(
 
 
 def _names(graph: DGLGraph, key: str, table: Sequence[str] | None) -> list[str | None]:
-    """The word or label of each node as text, None where it has none."""
+    """Return the word or label of each node as text, None where a node has none."""
     attribute = {"word": "vocabulary", "label": "labels"}[key]
     if key not in graph.ndata:
         return [None] * graph.num_nodes()
@@ -347,7 +387,7 @@ def _names(graph: DGLGraph, key: str, table: Sequence[str] | None) -> list[str |
         table = getattr(graph, attribute, None)
     indices: list[int] = graph.ndata[key].tolist()
     if table is None and any(index >= 0 for index in indices):
-        raise GraphError(f"the graph does not carry the {attribute} of its {key} indices: pass {attribute}=")
+        raise GraphError(f"the graph has no attribute {attribute!r} for its {key} indices: pass {attribute}=")
     for node, index in enumerate(indices):
         if table is not None and index >= len(table):
             raise GraphError(f"node {node} has {key} {index}, but the {attribute} has {len(table)} entries")
@@ -355,6 +395,6 @@ def _names(graph: DGLGraph, key: str, table: Sequence[str] | None) -> list[str |
 
 
 def _translated(indices: torch.Tensor, old: Vocabulary | None, new: Vocabulary) -> torch.Tensor:
-    """``indices`` into ``old`` as indices into ``new``; -1 stays."""
+    """Translate indices of the vocabulary ``old`` to those of ``new``; -1 stays."""
     table = torch.tensor([*(new.index(entry) for entry in old or ()), -1])
     return table[indices]

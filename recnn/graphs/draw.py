@@ -1,4 +1,4 @@
-"""Pictures of trees, drawn by NLTK, and of chains."""
+"""Drawings of trees, by NLTK, and of chains."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 _DEEPEST = 100
-_COLUMN, _CHARACTER = 40, 7.5  # of NLTK's pictures: what lies between neighbours, and the width of a letter
+_COLUMN, _CHARACTER = 40, 7.5  # in NLTK's pictures: distance of neighbouring columns, and width of a letter
 
 
 def tree_to_svg(tree: Tree) -> str:
-    """An SVG picture of ``tree``, with its words on one line.
+    """Draw ``tree`` as an SVG picture, with its words on one line.
 
     Raises:
-        InputError: more than 100 levels, which no picture shows.
+        TreeError: a phrase without words, or a label or word that is not a string.
+        InputError: more than 100 levels.
     """
-    # A line break within a label would be lost, with nothing in its place.
+    # SVG drops a line break within a label without putting a space there.
     svg = re.sub(r">[^<]*</text>", lambda text: text[0].replace("\n", " "), _printer(tree).svg())
     longest = max(len(text) for text in re.findall(r">([^<]*)</text>", svg))
     return _widened(svg, max(1.0, (longest + 1) * _CHARACTER / _COLUMN))
 
 
 def _widened(svg: str, factor: float) -> str:
-    """All that lies side by side further apart, for NLTK's columns have one width whatever is written in them."""
+    """Stretch a picture horizontally, as the width of NLTK's columns does not depend on the text in them."""
 
     def times(match: re.Match[str]) -> str:
         return f"{match[1]}{float(match[2]) * factor:g}"
@@ -43,20 +44,23 @@ def _widened(svg: str, factor: float) -> str:
 
 
 def tree_to_text(tree: Tree) -> str:
-    """``tree`` drawn in characters, with its words on one line.
+    """Draw ``tree`` in characters, with its words on one line.
 
     Raises:
-        InputError: more than 100 levels, which no terminal shows.
+        TreeError: a phrase without words, or a label or word that is not a string.
+        InputError: more than 100 levels.
     """
     lines = _printer(tree).text(unicodelines=True).splitlines()
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def chain_to_text(graph: DGLGraph) -> str:
-    """The chains of a graph, unrolled in time: an input below each state, an arrow from each state to the next.
+    """Draw the chains of a graph unrolled in time: an input below each state, an arrow from each state to the next.
+
+    The inputs are the words, or x1, x2, ... if the graph has no vocabulary.
 
     Raises:
-        GraphError: a graph of the batch is no chain.
+        GraphError: a graph of the batch is not a chain, or a node has no word.
     """
     from recnn.graphs.convert import unbatch
 
@@ -68,7 +72,7 @@ def _unrolled(chain: DGLGraph) -> str:
 
     for node, below in enumerate(children_of(chain)[0]):
         if len(below) > 1:
-            raise GraphError(f"node {node} has {len(below)} children, so the graph is no chain")
+            raise GraphError(f"node {node} has {len(below)} children, so the graph is not a chain")
     times = range(1, chain.num_nodes() + 1)
     inputs = graph_to_sequence(chain) if getattr(chain, "vocabulary", None) else [f"x{t}" for t in times]
     states = [f"h{t}" for t in times]
@@ -86,7 +90,7 @@ def _printer(tree: Tree) -> TreePrettyPrinter:
         depth.append(depth[constituent.parent] + 1 if constituent.parent >= 0 else 1)
     if max(depth) > _DEEPEST:
         raise InputError(f"the tree has {max(depth)} levels, a picture shows at most {_DEEPEST}")
-    # Left to itself, NLTK puts a bare word after the words of the phrases beside it.
+    # Without these numbers, NLTK numbers the words phrase by phrase and draws bare words out of their order.
     numbered = tree.copy(deep=True)
     for number, place in enumerate(tree.treepositions("leaves")):
         numbered[place] = number

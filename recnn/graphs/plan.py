@@ -1,4 +1,4 @@
-"""The steps of a loop over a forest in one direction: which nodes are computed together, and from which others."""
+"""Steps of a loop over a forest in one direction: the nodes that are computed together, and their predecessors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from torch import Tensor
 
 Direction = Literal["up", "down"]
 Rows = slice | Tensor
-"""Rows of a tensor: a slice where they are contiguous, else their indices."""
+"""Rows of a tensor: a slice if they are contiguous, else their indices."""
 
 
 class Step(NamedTuple):
@@ -24,7 +24,7 @@ class Step(NamedTuple):
     predecessors: Rows
     """Rows of the predecessors at the E edges."""
     segment: Tensor
-    """(E,) which of the n nodes each edge leads to, ascending."""
+    """(E,) index, 0..n-1, of the node that each edge leads to, ascending."""
     slot: Tensor
     """(E,) slot of each edge, ascending at each node."""
     size: int
@@ -34,7 +34,7 @@ class Step(NamedTuple):
     offset: int
     """First row of the level of the predecessors."""
     sources: int = 0
-    """Number of sources on the level of the nodes."""
+    """Number of sources on the level of the nodes; see `Plan`."""
     merge: Tensor | None = None
     """Permutation that brings the nodes, followed by those sources, into level order; None for the identity."""
 
@@ -46,15 +46,15 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps in one direction over N nodes in B trees.
+    """All steps in one direction over N nodes in B trees, of which S nodes are sources.
 
     Attributes:
-        sources: the nodes without predecessors, leaves bottom-up and roots top-down. Their predecessors, if there are
-            initial states, are the rows N..N+B-1, one per tree.
+        sources: the nodes without predecessors, leaves bottom-up and roots top-down. With initial states, their
+            predecessors are the rows N..N+B-1, one per tree.
         inner: all other nodes as one step.
         steps: the inner nodes, step by step, in the order of the loop.
-        upward: whether the direction is bottom-up.
-        cache: what an engine derives from the plan and reuses.
+        upward: True if the direction is bottom-up.
+        cache: results that an engine derives from the plan, for reuse.
     """
 
     sources: Step
@@ -68,7 +68,7 @@ class Plan:
         return self._in_turn(values.split([step.size for step in self._by_level()])) if self.steps else []
 
     def split_sources(self, values: Tensor) -> list[Tensor]:
-        """Split ``values`` of the sources (S, *) by level, in the order of the loop: first those before all steps."""
+        """Split ``values`` of the sources (S, *) by level, in the order of the loop from the level before all steps."""
         on_steps = [step.sources for step in self._by_level()]
         first = self.sources.size - sum(on_steps)
         return self._in_turn(values.split([*on_steps, first] if self.upward else [first, *on_steps]))
@@ -81,7 +81,7 @@ class Plan:
 
 
 def take(values: Tensor, rows: Rows, offset: int = 0) -> Tensor:
-    """Select rows of ``values``, whose first row is row ``offset``."""
+    """Select rows of ``values``, whose first row counts as row ``offset``."""
     if isinstance(rows, slice):
         begin, end = rows.start - offset, rows.stop - offset
         return values if (begin, end) == (0, len(values)) else values[begin:end]
@@ -89,12 +89,12 @@ def take(values: Tensor, rows: Rows, offset: int = 0) -> Tensor:
 
 
 def indices(rows: Rows, like: Tensor) -> Tensor:
-    """``rows`` as a tensor on the device of ``like``."""
+    """Return ``rows`` as a tensor of indices, on the device of ``like``."""
     return torch.arange(rows.start, rows.stop, device=like.device) if isinstance(rows, slice) else rows
 
 
 def source_step(rows: Tensor, tree: Tensor) -> Step:
-    """The `Step` of the sources at ``rows``; ``tree`` (N,) is the tree of each row."""
+    """Make the `Step` of the sources at ``rows``; ``tree`` (N,) is the index of the tree of each row."""
     segment = torch.arange(len(rows), device=rows.device)
     n = len(tree)
     return Step(_contiguous(rows), n + tree.index_select(0, rows), segment, segment * 0, len(rows), 1, n)
@@ -103,13 +103,13 @@ def source_step(rows: Tensor, tree: Tensor) -> Step:
 def inner_steps(
     nodes: Tensor, bounds: list[int], edges: tuple[Tensor, Tensor, Tensor], edge_bounds: list[int], offsets: list[int]
 ) -> tuple[Step, list[Step]]:
-    """The inner nodes as one `Step` and step by step.
+    """Make one `Step` of all inner nodes, and the list of their steps.
 
     Args:
         nodes: rows of the inner nodes, ascending.
-        bounds: where ``nodes`` is divided into steps.
+        bounds: first index in ``nodes`` of each step, and their number.
         edges: row of the predecessor, index of the inner node, and slot of each edge.
-        edge_bounds: where the edges are divided into steps.
+        edge_bounds: first edge of each step, and the number of edges.
         offsets: `Step.offset` of each step.
     """
     predecessors, segment, slot = edges
@@ -144,7 +144,7 @@ def _contiguous(rows: Tensor) -> Rows:
 
 
 def _runs(rows: Tensor, bounds: list[int]) -> list[Rows]:
-    """``rows``, cut at ``bounds``, each piece as a slice if its entries are consecutive."""
+    """Cut ``rows`` at ``bounds``; a piece of consecutive rows becomes a slice."""
     jumps = torch.cat([rows.new_zeros(1), (rows.diff() != 1).long().cumsum(0)])
     ends = rows.new_tensor(bounds[1:]) - 1
     begins = rows.new_tensor(bounds[:-1])

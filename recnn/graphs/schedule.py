@@ -1,9 +1,9 @@
 """Group the nodes of a forest by depth, so that one loop processes all trees in parallel.
 
 Nodes are ordered by their distance from the root, siblings together, in the order of their parents and slots; trees are
-ordered by height, the highest first. In this *level order* the children of a level are the next level, in order, and
-nothing has to be looked up; in a batch of chains, the nodes with a child are a prefix of each level, as in a packed
-sequence. All of it is computed with plain index tensors, without a Python loop over nodes.
+ordered by height, the highest first. In this *level order* the children of a level are the next level, in order, so
+that no indices are needed to find them; in a batch of chains, the nodes with a child are a prefix of each level, as in
+a packed sequence. The schedule is computed with index tensors, without a Python loop over nodes.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Schedule:
 
     Attributes:
         order: (N,) the node at each row of the level order.
-        rank: (N,) the row of each node, the inverse of ``order``.
-        tree: (N,) the tree of each row, in the order of the roots' numbers.
+        rank: (N,) the row of each node; inverse of ``order``.
+        tree: (N,) index of the tree of each row; trees are in the order of their roots' numbers.
         parent: (N,) the row of the parent of each row, -1 for a root; ascending.
-        slot: (N,) the slot of each row below its parent.
-        offsets: first row of each level, and N.
+        slot: (N,) the slot of each row at its parent, 0 for a root.
+        offsets: the first row of each level, and N.
     """
 
     order: Tensor
@@ -47,7 +47,7 @@ class Schedule:
 
     @torch.inference_mode(False)
     def plan(self, direction: Direction) -> Plan:
-        """The steps from the leaves "up" to the roots, or from the roots "down"."""
+        """Return the steps from the leaves "up" to the roots, or from the roots "down"."""
         return self.up if direction == "up" else self.down
 
     def to(self, device: torch.device | str) -> Schedule:
@@ -62,18 +62,18 @@ class Schedule:
 
     @cached_property
     def width(self) -> int | None:
-        """Number of slots; None if siblings share a slot, as they do in a graph without slots, or one is negative."""
+        """Number of slots; None if a slot is negative or siblings share one, as they do in a graph without slots."""
         shared = (self.parent[1:] == self.parent[:-1]) & (self.slot[1:] == self.slot[:-1]) & (self.parent[1:] >= 0)
         return None if bool(shared.any()) or int(self.slot.min()) < 0 else int(self.slot.max()) + 1
 
     @cached_property
     def in_order(self) -> bool:
-        """Whether the nodes are numbered in level order."""
+        """True if the nodes are numbered in level order."""
         return torch.equal(self.order, torch.arange(len(self.order), device=self.order.device))
 
     @cached_property
     def up(self) -> Plan:
-        """Bottom-up: a step is the inner nodes of a level, whose children are the next level."""
+        """Steps bottom-up: each is the inner nodes of a level, whose children are the next level."""
         below = torch.bincount(self.parent[self.trees :], minlength=len(self.parent))
         inner = below.nonzero().squeeze(1)
         bounds = torch.searchsorted(inner, inner.new_tensor(self.offsets[:-1])).tolist()
@@ -94,21 +94,21 @@ class Schedule:
         return Plan(sources, whole, steps[::-1], upward=True)
 
     def _merges(self, inner: Tensor) -> tuple[list[int], Sequence[Tensor]]:
-        """For each level, the number of its leaves, and the place of each row if the leaves come last."""
+        """Return the number of leaves on each level, and the place of each row if the leaves are moved to its end."""
         sizes = self.slot.new_tensor([b - a for a, b in pairwise(self.offsets)])
         starts = self.slot.new_tensor(self.offsets[:-1])
         begin = torch.repeat_interleave(starts, sizes)
         before = inner.cumsum(0) - inner.long()  # inner nodes in earlier rows
         ahead = before - before[begin]
         last = begin + torch.repeat_interleave(sizes, sizes) - 1
-        own = (before[last] + inner[last].long()) - before[begin]  # inner nodes on the level
+        own = (before[last] + inner[last].long()) - before[begin]  # number of inner nodes on the level
         rows = torch.arange(len(inner), device=inner.device) - begin
         place = torch.where(inner, ahead, own + rows - ahead)
         return (sizes - own[starts]).tolist(), place.split(sizes.tolist())
 
     @cached_property
     def down(self) -> Plan:
-        """Top-down: a step is a level but the first, and the only predecessor of a node is its parent."""
+        """Steps top-down: each is a level after the first, and the only predecessor of a node is its parent."""
         rows = torch.arange(len(self.parent), device=self.parent.device)
         bounds = [offset - self.trees for offset in self.offsets[1:]]
         edges = self.parent[self.trees :], rows[: len(rows) - self.trees], self.slot[self.trees :]
@@ -117,10 +117,13 @@ class Schedule:
 
 
 def schedule(graph: DGLGraph) -> Schedule:
-    """Compute the levels of a forest, single graph or batch; kept on the graph while its edges and slots stay the same.
+    """Return the levels of a forest, a single graph or a batch.
+
+    They are computed once and kept on the graph until its nodes, edges or slots change.
 
     Raises:
-        GraphError: no nodes, a node with two parents, or a cycle; it names the nodes. Slots that are no integers.
+        GraphError: no nodes, a node with several parents, or a cycle (the message names the nodes); slots that are not
+            integers.
     """
     structure, slot = _dgl.structure(graph), graph.edata.get("slot")
     kept = getattr(graph, "_recnn_schedule", None)
@@ -134,17 +137,17 @@ def schedule(graph: DGLGraph) -> Schedule:
     return made
 
 
-@torch.inference_mode(False)  # what is kept may be used in training next
+@torch.inference_mode(False)  # a schedule that is kept may be used in training later
 def chains(batch_sizes: tuple[int, ...], device: str = "cpu") -> Schedule:
-    """The levels of chains that are numbered as in a packed sequence, each chain hanging from its first token.
+    """Return the levels of chains that are numbered as in a packed sequence, with the first token as the root.
 
-    Seen so, level t holds the tokens t, and the numbering is the level order. Who reads from the first token to the
-    last goes *down*.
+    Level t consists of the tokens t of all chains, and the numbering is the level order. Reading from the first token
+    to the last is the direction "down".
 
     Args:
-        batch_sizes: how many chains have a first token, a second, ..., as in `torch.nn.utils.rnn.PackedSequence`;
+        batch_sizes: number of chains that have a token t, for each t, as in `torch.nn.utils.rnn.PackedSequence`;
             token t of chain b is node ``sum(batch_sizes[:t]) + b``.
-        device: where the tensors are to be.
+        device: device of the tensors.
     """
     sizes = torch.tensor(batch_sizes)
     begins = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
@@ -160,7 +163,7 @@ def _same(one: Tensor | None, other: Tensor | None) -> bool:
     return one is other or (one is not None and other is not None and torch.equal(one, other))
 
 
-@torch.inference_mode(False)  # what is kept may be used in training next
+@torch.inference_mode(False)  # a schedule that is kept may be used in training later
 def _levels(n: int, child: Tensor, above: Tensor, slot_of_edge: Tensor | None) -> Schedule:
     if n == 0:
         raise GraphError("the graph has no nodes")
@@ -169,8 +172,8 @@ def _levels(n: int, child: Tensor, above: Tensor, slot_of_edge: Tensor | None) -
     if len(child) and (degrees := torch.bincount(child, minlength=n)).max() > 1:
         node = int(degrees.argmax())
         raise GraphError(
-            f"node {node} has several parents: {sorted(above[child == node].tolist())}; edges go from child to "
-            "parent, are these the other way? (A graph that is no forest runs with engine='dgl'.)"
+            f"node {node} has several parents: {sorted(above[child == node].tolist())}; edges must go from child "
+            "to parent, reverse them if they do not. (A graph that is not a forest needs engine='dgl'.)"
         )
     slot = torch.zeros_like(parent)
     if slot_of_edge is not None:
@@ -195,7 +198,7 @@ def _levels(n: int, child: Tensor, above: Tensor, slot_of_edge: Tensor | None) -
 
 
 def _depths(parent: Tensor) -> tuple[Tensor, Tensor]:
-    """The distance of each node from its root, and the root, by pointer doubling: log2(depth) rounds."""
+    """Return the distance of each node from its root, and the root, by pointer doubling in log2(depth) rounds."""
     nodes = torch.arange(len(parent), device=parent.device)
     depth = (parent >= 0).long()
     ancestor = torch.where(parent >= 0, parent, nodes)
@@ -207,7 +210,7 @@ def _depths(parent: Tensor) -> tuple[Tensor, Tensor]:
         ancestor = further
     lost = parent[ancestor] >= 0
     if lost.any():
-        node = int(ancestor[lost][0])  # after so many steps up one is on the cycle
+        node = int(ancestor[lost][0])  # after so many steps up, the ancestor is a node of the cycle
         cycle = [node]
         while (node := int(parent[node])) != cycle[0]:
             cycle.append(node)
@@ -216,7 +219,7 @@ def _depths(parent: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _siblings_in_order(parent: Tensor, slot: Tensor, order: Tensor, roots: int) -> bool:
-    """Whether each level of ``order`` has siblings together, in the order of their parents and slots."""
+    """Test if siblings are together on each level of ``order``, in the order of their parents and slots."""
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device)
     above, place = rank[parent[order[roots:]]], slot[order[roots:]]
@@ -225,7 +228,7 @@ def _siblings_in_order(parent: Tensor, slot: Tensor, order: Tensor, roots: int) 
 
 
 def _sorted_by_parent(parent: Tensor, slot: Tensor, order: Tensor, offsets: list[int]) -> Tensor:
-    """``order`` with each level sorted by the place of the parent, then by slot."""
+    """Sort each level of ``order``, in place, by the place of the parent and then by slot."""
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device)
     wide = int(slot.max()) + 1

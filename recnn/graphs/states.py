@@ -1,4 +1,4 @@
-"""Inside state vectors: the states of a graph's nodes, asked for by node, by span, or by label and span."""
+"""States of the nodes of a graph (inside state vectors), selected by node, by span, or by label and span."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class NodeStates:
 
     Attributes:
         graph: the graph, a tree or a batch of trees.
-        state: the cell's state, a NamedTuple of tensors (N, H).
+        state: state of the cell, a NamedTuple of tensors (N, *).
         h: (N, H) hidden states in the order of the nodes.
-        c: (N, H) cell states, None for a cell without them.
+        c: (N, H) memory cells; None if the state has none.
     """
 
     def __init__(self, graph: DGLGraph, state: Any) -> None:
@@ -31,30 +31,41 @@ class NodeStates:
 
     @property
     def roots(self) -> Tensor:
-        """(B, H) the hidden states of the roots, in the order of the trees."""
+        """(B, H) hidden states of the roots, in the order of the trees."""
         return self.h[self.graph.out_degrees() == 0]
 
     def node(self, index: int, tree: int = 0) -> Tensor:
-        """(H,) the hidden state of a node, by its number within its tree."""
+        """Return the hidden state (H,) of a node.
+
+        Args:
+            index: number of the node within its tree.
+            tree: index of the tree in the batch.
+
+        Raises:
+            GraphError: no such node or tree.
+        """
         nodes = self._nodes(tree)
         if not 0 <= index < len(nodes):
-            raise GraphError(f"tree {tree} has nodes 0..{len(nodes) - 1}, and no node {index}")
+            raise GraphError(f"tree {tree} has nodes 0..{len(nodes) - 1}, got node {index}")
         return self.h[nodes[index]]
 
     def span(self, i: int, j: int, label: str | None = None, tree: int = 0) -> Tensor:
-        """(H,) the hidden state of the phrase over words i..j, 1-based and both included: s^A_{i:j}.
+        """Return the hidden state (H,) of the phrase with label A over the words i..j: s^A_{i:j}.
 
         Args:
-            i: the first word.
-            j: the last word.
-            label: A; without it, the topmost phrase over these words.
-            tree: which tree of a batch.
+            i: position of the first word, from 1.
+            j: position of the last word, included.
+            label: label A; by default the topmost phrase over these words is taken.
+            tree: index of the tree in the batch.
 
         Raises:
-            GraphError: no such phrase; the message says which there are.
+            GraphError: the graph has no node data ``span``, there is no such tree or span, or no phrase over it has
+                that label; the message then lists the labels there.
         """
         if "span" not in self.graph.ndata:
-            raise GraphError("the graph has no node data 'span', (i, j) of each node")
+            raise GraphError(
+                "the graph has no node data 'span', (N, 2) positions of the first and last word of each node"
+            )
         spans = self.graph.ndata["span"].tolist()
         here = [node for node in self._nodes(tree) if spans[node] == [i, j]]
         if not here:

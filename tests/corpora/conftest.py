@@ -15,7 +15,7 @@ def data():
 
 @pytest.fixture
 def write(tmp_path):
-    """Write bytes or text to a new file, and give its path."""
+    """Function that writes bytes or text to a new file and returns its path."""
 
     def write(content):
         path = tmp_path / "file.txt"

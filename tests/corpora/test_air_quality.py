@@ -35,7 +35,7 @@ def made(hours, seed=0, start="2010-12-30T00", missing=0.3):
 
 
 def changed(table, places, seed=99):
-    """The table with other values at these places, some of which were missing and some of which now are."""
+    """Return the table with random values at ``places``; some were missing before, some are missing afterwards."""
     other = made(len(table.hours), seed)
     return table._replace(
         **{
@@ -65,27 +65,27 @@ def test_a_file_is_read(write):
 
 
 CASES = [
-    ("", (1, 1), "no hour in this file"),
-    (HEADER, (1, 1), "no hour in this file"),
-    (FIRST, (1, 46), "the first line names no column year"),
-    (GOOD.replace("pm2.5", "pm25"), (1, 58), "the first line names no column pm2.5"),
-    (GOOD.replace("cbwd", "wind"), (1, 59), "the first line names no column cbwd"),
-    (GOOD.replace("\n2,", "\n"), (3, 42), "expected 13 columns between commas, found 12"),
-    (GOOD + "\n", (4, 1), "expected 13 columns between commas, found 1"),
-    (GOOD.replace(",129,", ",129,,"), (3, 45), "expected 13 columns between commas, found 14"),
-    (GOOD.replace("129", "12O"), (3, 17), "pm2.5: '12O' is no finite number"),
-    (GOOD.replace("129", "nan"), (3, 17), "pm2.5: 'nan' is no finite number"),
-    (GOOD.replace("129", ""), (3, 17), "pm2.5: '' is no finite number"),
+    ("", (1, 1), "no data in this file"),
+    (HEADER, (1, 1), "no data in this file"),
+    (FIRST, (1, 46), "no column year in the first line"),
+    (GOOD.replace("pm2.5", "pm25"), (1, 58), "no column pm2.5 in the first line"),
+    (GOOD.replace("cbwd", "wind"), (1, 59), "no column cbwd in the first line"),
+    (GOOD.replace("\n2,", "\n"), (3, 42), "expected 13 comma-separated columns, found 12"),
+    (GOOD + "\n", (4, 1), "expected 13 comma-separated columns, found 1"),
+    (GOOD.replace(",129,", ",129,,"), (3, 45), "expected 13 comma-separated columns, found 14"),
+    (GOOD.replace("129", "12O"), (3, 17), "pm2.5: '12O' is not a finite number"),
+    (GOOD.replace("129", "nan"), (3, 17), "pm2.5: 'nan' is not a finite number"),
+    (GOOD.replace("129", ""), (3, 17), "pm2.5: '' is not a finite number"),
     (GOOD.replace("129", "-999"), (3, 17), "pm2.5: -999 is negative"),
-    (GOOD.replace("-16", "NA"), (3, 21), "DEWP: 'NA' is no finite number"),
-    (GOOD.replace("-11.5", "1e39"), (2, 24), "TEMP: '1e39' is no finite number"),
-    (GOOD.replace("1020", "1_020"), (3, 28), "PRES: '1_020' is no finite number"),
-    (GOOD.replace("0.89", " 0.89"), (3, 36), "Iws: ' 0.89' is no finite number"),
-    (GOOD.replace("cv", "SW"), (3, 33), "the wind 'SW' is none of NE, NW, SE, cv"),
-    (GOOD.replace("22,NA", "22.0,NA"), (2, 14), "the hour '22.0' is no whole number"),
-    (GOOD.replace("2010,12,31,23", "2010,x,31,23"), (3, 8), "the month 'x' is no whole number"),
-    (GOOD.replace("31,23", "32,23"), (3, 3), "no hour of the calendar: "),
-    (GOOD.replace("31,23", "31,24"), (3, 3), "no hour of the calendar: "),
+    (GOOD.replace("-16", "NA"), (3, 21), "DEWP: 'NA' is not a finite number"),
+    (GOOD.replace("-11.5", "1e39"), (2, 24), "TEMP: '1e39' is not a finite number"),
+    (GOOD.replace("1020", "1_020"), (3, 28), "PRES: '1_020' is not a finite number"),
+    (GOOD.replace("0.89", " 0.89"), (3, 36), "Iws: ' 0.89' is not a finite number"),
+    (GOOD.replace("cv", "SW"), (3, 33), "the wind direction 'SW' is not one of NE, NW, SE, cv"),
+    (GOOD.replace("22,NA", "22.0,NA"), (2, 14), "the hour '22.0' is not a whole number"),
+    (GOOD.replace("2010,12,31,23", "2010,x,31,23"), (3, 8), "the month 'x' is not a whole number"),
+    (GOOD.replace("31,23", "32,23"), (3, 3), "not a valid date and hour: "),
+    (GOOD.replace("31,23", "31,24"), (3, 3), "not a valid date and hour: "),
     (HEADER + FIRST + THIRD, (3, 3), "expected the hour 2010-12-31 23, found 2011-01-01 00"),
     (HEADER + SECOND + FIRST, (3, 3), "expected the hour 2011-01-01 00, found 2010-12-31 22"),
     (GOOD + THIRD + THIRD, (5, 3), "expected the hour 2011-01-01 01, found 2011-01-01 00"),
@@ -154,7 +154,7 @@ def test_what_comes_after_a_window_changes_none_of_its_inputs(place, history, ho
             for each in (before, after)
         )
         np.testing.assert_array_equal(one, other)
-    # The same windows are there, but for those whose target is no more known, or has become so.
+    # Windows whose target is at or before the place are the same; later targets may have become missing or known.
     inside = [{h for h in some if h + np.timedelta64(horizon, "h") <= table.hours[place]} for some in ends]
     assert inside[0] == inside[1]
 
@@ -202,7 +202,7 @@ def test_the_scale_standardises_what_was_measured():
     np.testing.assert_allclose([measured.mean(), measured.std()], [0, 1], atol=1e-5)
     weather = (table.temperature - scale.mean[2]) / scale.deviation[2]
     np.testing.assert_allclose([weather.mean(), weather.std()], [0, 1], atol=1e-5)
-    np.testing.assert_array_equal(inputs[..., 7:], found.inputs[..., 7:])  # yes or no
+    np.testing.assert_array_equal(inputs[..., 7:], found.inputs[..., 7:])  # binary features
     assert not inputs[..., AIR_FEATURES.index("snow_hours")].any()
 
 
@@ -212,9 +212,9 @@ def test_wrong_arguments_are_named():
         with pytest.raises(ValueError, match=f"got history={history}, horizon={horizon}"):
             windows(table, history, horizon)
     for years in ({"train": (2013, 2013)}, {"train": (2010, 2010), "dev": (2010, 2011)}):
-        with pytest.raises(ValueError, match="have no hour, or one of another part"):
+        with pytest.raises(ValueError, match="have no hours, or hours of another part"):
             split_years(table, years)
-    with pytest.raises(ValueError, match="never known"):
+    with pytest.raises(ValueError, match="missing in every hour"):
         scale_of(made(30, missing=1))
     assert windows(made(30, missing=1), 3, 1).inputs.shape == (0, 3, len(AIR_FEATURES))
 

@@ -8,7 +8,7 @@ import recnn
 from corpora import Dependencies, read_conllu
 from parsers import words_of
 
-# A made sentence in the manner of the format's own examples: a contraction, an empty node, a form with a space.
+# A sentence in the style of the format's own examples: a contraction, an empty node, a form with a space.
 TEXT = """# sent_id = 1
 # text = vámonos al mar 20 000
 1-2\tvámonos\t_\t_\t_\t_\t_\t_\t_\t_
@@ -32,7 +32,7 @@ SEA = Dependencies(
 
 @st.composite
 def sentences(draw, max_size=9):
-    """Random trees over positions, crossing or not: each word in a random order hangs from one before it."""
+    """Random dependency trees, possibly crossing: the head of each word comes before it in a random order."""
     order = draw(st.permutations(range(1, draw(st.integers(1, max_size)) + 1)))
     heads = {word: draw(st.sampled_from(order[:i])) if i else 0 for i, word in enumerate(order)}
     words = tuple(draw(st.sampled_from(["a", "é", "b c"])) + str(i) for i in range(len(order)))

@@ -19,7 +19,7 @@ from corpora.downloads import DOWNLOADS, Download, Member, download
 from corpora.errors import DownloadError
 
 CONTENT = {"trees/train.txt": os.urandom(150_000), "trees/dev.txt": b"(3 a)\n"}
-WHOLE = 150_236  # bytes of the archive that is served
+WHOLE = 150_236  # bytes of the served archive
 
 
 def sha256(content):
@@ -35,7 +35,7 @@ def zipped(content):
 
 
 class Publisher(ThreadingHTTPServer):
-    """Serves one file and writes down what was asked for."""
+    """Server of one file that records the ranges of its requests."""
 
     status, ranges, cut, wrong_range, length, location = 200, True, None, False, True, None
 
@@ -108,7 +108,7 @@ def test_a_download_is_checked_and_unpacked(publisher, tmp_path):
     assert [path.read_bytes() for path in paths] == list(CONTENT.values())
     assert files(to) == ["data.zip", "dev.txt", "train.txt"]
     assert said == [
-        f"{to}/data.zip: fetched from {record.url}",
+        f"{to}/data.zip: downloaded from {record.url}",
         f"{to}/train.txt: unpacked",
         f"{to}/dev.txt: unpacked",
     ]
@@ -131,7 +131,7 @@ def test_what_is_there_is_left_alone(publisher, tmp_path):
 
 def test_a_file_of_the_users_is_never_replaced(publisher, tmp_path):
     (tmp_path / "dev.txt").write_text("mine")
-    assert failure(publisher.record(), tmp_path).startswith(f"{tmp_path}/dev.txt: is there and not the published file")
+    assert failure(publisher.record(), tmp_path).startswith(f"{tmp_path}/dev.txt: differs from the published file")
     assert (tmp_path / "dev.txt").read_text() == "mine"
 
 
@@ -149,8 +149,8 @@ def test_a_single_file(publisher, tmp_path):
 def test_a_broken_transfer_goes_on_where_it_stopped(publisher, tmp_path):
     publisher.cut = 100_000
     message = failure(publisher.record(), tmp_path)
-    assert "broke off after 100,000 of 150,236 bytes (the next run goes on from there); fetch it by another" in message
-    assert f"put it at {tmp_path}/data.zip and run this again" in message
+    assert "interrupted after 100,000 of 150,236 bytes (the next run resumes it); download it by other" in message
+    assert f"means to {tmp_path}/data.zip and run this again" in message
     assert files(tmp_path) == [".data.zip.part"]
     download(publisher.record(), tmp_path)
     assert publisher.asked == [None, "bytes=100000-"]
@@ -184,20 +184,20 @@ def test_a_whole_part_of_unknown_size(publisher, tmp_path):
 
 def test_a_part_of_something_else_is_found_out_and_deleted(publisher, tmp_path):
     (tmp_path / ".data.zip.part").write_bytes(b"else")
-    assert "what came is not what was published: sha256" in failure(publisher.record(), tmp_path)
+    assert "the download is not the published file: sha256" in failure(publisher.record(), tmp_path)
     assert files(tmp_path) == []
     download(publisher.record(), tmp_path)
 
 
 def test_a_wrong_checksum(publisher, tmp_path):
     message = failure(publisher.record(sha256="0" * 64), tmp_path)
-    assert message.startswith(f"{publisher.record().url}: what came is not what was published: sha256 ")
-    assert f"expected {'0' * 64} (deleted); fetch it by another way" in message
+    assert message.startswith(f"{publisher.record().url}: the download is not the published file: sha256 ")
+    assert f"expected {'0' * 64} (deleted); download it by other means" in message
     assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    ("size", "problem"), [(WHOLE - 1, "sends more than the 150,235 bytes"), (WHOLE + 1, "150,236 byt")]
+    ("size", "problem"), [(WHOLE - 1, "sent more than the expected 150,235 bytes"), (WHOLE + 1, "150,236 byt")]
 )
 def test_a_wrong_size(publisher, tmp_path, size, problem):
     assert problem in failure(publisher.record(size=size), tmp_path)
@@ -207,7 +207,7 @@ def test_a_wrong_size(publisher, tmp_path, size, problem):
 def test_a_flood_of_unknown_size_is_stopped(publisher, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "SIZE_LIMIT", 100_000)
     publisher.length = False
-    assert "it sends more than the 100,000 bytes" in failure(publisher.record(size=None), tmp_path)
+    assert "the server sent more than the expected 100,000 bytes" in failure(publisher.record(size=None), tmp_path)
     assert files(tmp_path) == []
 
 
@@ -217,14 +217,16 @@ def test_offline(tmp_path, monkeypatch):
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}/data.zip"
     record = Download("x", url, "free", "a paper", sha256="0" * 64)
-    put = f"fetch it by another way, put it at {tmp_path}/data.zip and run this again"
+    put = f"download it by other means to {tmp_path}/data.zip and run this again"
     assert failure(record, tmp_path) == f"{url}: Connection refused; {put}"
 
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert "the address of 127.0.0.1 cannot be found, is this machine offline?; fetch" in failure(record, tmp_path)
+    assert "the address of 127.0.0.1 cannot be resolved; is this machine offline?; download" in failure(
+        record, tmp_path
+    )
     assert files(tmp_path) == []
 
 
@@ -233,7 +235,7 @@ def test_a_server_that_says_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         record = Download("x", f"http://127.0.0.1:{silent.getsockname()[1]}/a", "free", "a paper", sha256="0" * 64)
-        assert "no answer for 0.05 seconds" in failure(record, tmp_path)
+        assert "no response for 0.05 seconds" in failure(record, tmp_path)
 
 
 def test_a_server_that_talks_nonsense(tmp_path, monkeypatch):
@@ -249,23 +251,23 @@ def test_a_server_that_talks_nonsense(tmp_path, monkeypatch):
         thread = threading.Thread(target=answer, args=(server,))
         thread.start()
         record = Download("x", f"http://127.0.0.1:{server.getsockname()[1]}/a", "free", "a paper", sha256="0" * 64)
-        assert "broke off (the next run goes on from there)" in failure(record, tmp_path)
+        assert "interrupted (the next run resumes it)" in failure(record, tmp_path)
         thread.join()
 
 
 def test_the_servers_refusal(publisher, tmp_path):
     publisher.status = 404
     assert failure(publisher.record(), tmp_path).startswith(
-        f"{publisher.record().url}: the server answers 404 Not Found;"
+        f"{publisher.record().url}: the server returned 404 Not Found;"
     )
     assert files(tmp_path) == []
 
 
 def test_redirects_stay_on_https(publisher, tmp_path):
     publisher.status, publisher.location = 302, "ftp://127.0.0.1/data.zip"
-    assert "it redirects to ftp://127.0.0.1/data.zip, which is not http;" in failure(publisher.record(), tmp_path)
+    assert ": redirect to ftp://127.0.0.1/data.zip, which is not http;" in failure(publisher.record(), tmp_path)
     request = urllib.request.Request("https://example.org/a")
-    with pytest.raises(urllib.request.URLError, match=r"it redirects to http:.*, which is not https"):
+    with pytest.raises(urllib.request.URLError, match=r"redirect to http:.*, which is not https"):
         downloads._SameScheme().redirect_request(request, io.BytesIO(), 302, "", {}, "http://example.org/a")
     publisher.location = f"http://127.0.0.1:{publisher.server_port}/y"
     assert "redirect" in failure(publisher.record(), tmp_path)
@@ -280,7 +282,7 @@ def test_only_named_members_are_unpacked(publisher, tmp_path):
 
 @pytest.mark.parametrize("file", ["../evil", "/evil", "a/b", "..", "", "a\\b", "c:evil"])
 def test_a_record_names_files_in_its_folder(file):
-    with pytest.raises(ValueError, match="is no name of a file"):
+    with pytest.raises(ValueError, match="is not a plain file name"):
         Download("x", "https://example.org/a.zip", "free", "a", sha256="0" * 64, members=(Member("a", file),))
 
 
@@ -297,12 +299,12 @@ def test_bad_archives(publisher, tmp_path, monkeypatch):
     whole = publisher.body
     publisher.body = whole[:-30]
     message = failure(publisher.record(), tmp_path)
-    assert "data.zip?download=1: the archive is bad: File is not a zip file (deleted); fetch" in message
+    assert "data.zip?download=1: broken archive: File is not a zip file (deleted); download" in message
     at = whole.index(CONTENT["trees/train.txt"][:50])
     publisher.body = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
-    assert "the archive is bad: Bad CRC-32 for file 'trees/train.txt'" in failure(publisher.record(), tmp_path)
+    assert "broken archive: Bad CRC-32 for file 'trees/train.txt'" in failure(publisher.record(), tmp_path)
     publisher.body = zipped({"train.txt": b""})
-    assert "the archive is bad: no trees/train.txt in it" in failure(publisher.record(), tmp_path)
+    assert "broken archive: it has no file trees/train.txt" in failure(publisher.record(), tmp_path)
     publisher.body = whole
     with monkeypatch.context() as patch:
         patch.setattr(downloads, "MEMBER_LIMIT", 1000)
@@ -331,13 +333,11 @@ def test_a_file_put_there_by_hand(publisher, tmp_path):
     assert [path.read_bytes() for path in download(publisher.record(), tmp_path)] == list(CONTENT.values())
     (tmp_path / "data.zip").write_bytes(publisher.body[:-1])
     message = failure(publisher.record(), tmp_path)
-    assert message.startswith(f"{tmp_path}/data.zip: not what {publisher.record().url} serves: 150,235 bytes, expected")
+    assert message.startswith(f"{tmp_path}/data.zip: does not match {publisher.record().url}: 150,235 bytes, expected")
     (tmp_path / "data.zip").write_bytes(b"no zip")
     good = Member("trees/train.txt", "new.txt", sha256(CONTENT["trees/train.txt"]))
     message = failure(publisher.record(size=None, sha256=None, members=(good,)), tmp_path)
-    assert message == (
-        f"{tmp_path}/data.zip: the archive is bad: File is not a zip file; move it away and run this again"
-    )
+    assert message == (f"{tmp_path}/data.zip: broken archive: File is not a zip file; move it away and run this again")
     assert (tmp_path / "data.zip").read_bytes() == b"no zip"
     assert publisher.asked == []
 
@@ -354,7 +354,7 @@ def test_a_full_disk(publisher, tmp_path, monkeypatch, full, left):
         return Full(path, mode) if os.path.basename(path).startswith(full) and mode != "rb" else open(path, mode, *rest)
 
     monkeypatch.setattr(downloads, "open", opened, raising=False)
-    assert ": No space left on device; put that right and run this again" in failure(publisher.record(), tmp_path)
+    assert ": No space left on device; fix this and run the command again" in failure(publisher.record(), tmp_path)
     assert files(tmp_path) == left
     monkeypatch.undo()
     download(publisher.record(), tmp_path)
@@ -420,11 +420,13 @@ def test_the_command(publisher, tmp_path, monkeypatch, capsys):
     assert "sst: train.txt, dev.txt, test.txt\n    https://nlp.stanford.edu/sentiment/" in listed
     assert "789,539 bytes, licence: none stated\n    Socher et al., Recursive Deep Models for" in listed
     cite = "licence: free; cite: a paper\n"
-    assert invoke("trees", "--to", "x") == (0, f"x/data.zip: fetched from {publisher.record().url}\n{cite}", "")
+    assert invoke("trees", "--to", "x") == (0, f"x/data.zip: downloaded from {publisher.record().url}\n{cite}", "")
     assert invoke("trees", "--to", "x") == (0, f"x/data.zip: already there\n{cite}", "")
     assert publisher.asked == [None]
     publisher.status = 500
-    with pytest.raises(DownloadError, match="the server answers 500 Internal Server Error; fetch it by another way"):
+    with pytest.raises(
+        DownloadError, match="the server returned 500 Internal Server Error; download it by other means"
+    ):
         app(["trees", "--to", "y"])
     for arguments, problem in ((["trees"], "folder to put"), (["other"], "no corpus 'other'"), (["--to", "x"], "NAME")):
         status, out, err = invoke(*arguments)

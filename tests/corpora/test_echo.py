@@ -13,7 +13,7 @@ def test_the_signal_is_the_source_and_its_echo():
         source = signal.astype(np.float64)
         for step in range(lag, 40):
             source[step] -= 0.5 * source[step - lag]
-        assert np.abs(source).max() < 3**0.5 + 1e-5  # as no other lag has it, on the whole
+        assert np.abs(source).max() < 3**0.5 + 1e-5  # with another lag, the source would be larger somewhere
 
 
 def test_the_lag_can_be_recovered():
@@ -65,7 +65,7 @@ def test_a_seed_gives_these_examples_everywhere():
         ({"seed": -1}, "seed=-1"),
         ({"noise": -0.1}, "noise=-0.1"),
         ({"noise": float("nan")}, "noise=nan"),
-        ({"lags": []}, r"from 1 to 9, one less than the length, got \(\)"),
+        ({"lags": []}, r"distinct lags from 1 to 9 \(length - 1\), got \(\)"),
         ({"lags": [0]}, "distinct lags"),
         ({"lags": [10]}, "distinct lags"),
         ({"lags": [3, 3]}, "distinct lags"),

@@ -1,4 +1,4 @@
-"""Labelled trees from files of all forms, and the place of what is wrong in them."""
+"""Reading of labelled trees in every format, and the position of errors in malformed files."""
 
 import re
 from pathlib import Path
@@ -44,14 +44,19 @@ def test_a_shape_is_put_over_sentences_only(write, shape):
 @pytest.mark.parametrize(
     ("form", "text", "good", "message"),
     [
-        ("sst", "(3 a)\n(5 b)", 1, "line 2, column 2: the label '5' is none of 0, 1, 2, 3, 4"),
+        ("sst", "(3 a)\n(5 b)", 1, "line 2, column 2: the label '5' is not one of 0, 1, 2, 3, 4"),
         ("sst", "(3 (2 a) (2 b) (2 c))", 0, "line 1, column 1: expected a word or two nodes below this one"),
         ("trees", "(S a)\n(S (NP b)", 1, "line 2, column 1: this bracket is never closed"),
         ("trees", "(S a))", 1, "line 1, column 6: ')' outside of any tree"),
         ("trees", "", 0, "line 1, column 1: no tree in this file"),
-        ("listops", "4\t[MIN 7 4 ]\n5\t[MIN 7 4 ]", 1, "line 2, column 1: the value 5 is wrong, the expression has 4"),
-        ("listops", "4\t[TOP 7 4 ]", 0, "line 1, column 3: '[TOP' is no digit, operator or bracket"),
-        ("listops", "[MIN 7 4 ]", 0, "line 1, column 11: expected a value, a tab and an expression; columns: 1"),
+        (
+            "listops",
+            "4\t[MIN 7 4 ]\n5\t[MIN 7 4 ]",
+            1,
+            "line 2, column 1: expected the value of the expression, 4, found 5",
+        ),
+        ("listops", "4\t[TOP 7 4 ]", 0, "line 1, column 3: '[TOP' is not a digit, operator or bracket"),
+        ("listops", "[MIN 7 4 ]", 0, "line 1, column 11: expected a value, a tab and an expression, found columns: 1"),
         ("sentences", "x\ta\n\nonly one column", 1, "line 3, column 16: expected a label, a tab and a sentence"),
         ("sentences", "\ta", 0, "line 1, column 1: an empty label"),
         ("sentences", "x\t ", 0, "line 1, column 3: an empty sentence"),

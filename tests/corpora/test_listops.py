@@ -24,7 +24,7 @@ expressions = st.one_of(operations, st.builds(lambda digit: Tree("DIGIT", [digit
 
 
 def published(tree):
-    """The binary tree of an expression as the paper's program has it, in pairs, and its text."""
+    """Text of the binary tree of an expression, computed with nested pairs as in the paper's program."""
 
     def pairs(node):
         if isinstance(node, str):
@@ -112,7 +112,7 @@ def test_the_binary_tree_is_the_published_one(tree):
         ("[MAX 1", "'[MAX 1', column 1: the operator MAX is never closed"),
         ("1 2", "'1 2', column 3: '2' after the end of the expression"),
         ("[MAX ]", "'[MAX ]', column 6: the operator MAX has no arguments"),
-        ("[max 1 ]", "'[max 1 ]', column 1: '[max' is no digit, operator or bracket"),
+        ("[max 1 ]", "'[max 1 ]', column 1: '[max' is not a digit, operator or bracket"),
     ],
 )
 def test_a_text_that_is_no_expression(text, message):
@@ -129,10 +129,10 @@ def test_the_papers_example():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("(MAX 1 (TOP 2 3))", "the label 'TOP' is no operator (at word 2)"),
-        ("(MAX 1 (MIN 2 x))", "word 3, 'x', is no digit"),
-        ("(MAX 1 (DIGIT 2))", "the label 'DIGIT' is no operator (at word 2)"),
-        ("(MAX 1 12)", "word 2, '12', is no digit"),
+        ("(MAX 1 (TOP 2 3))", "the label 'TOP' is not an operator (at word 2)"),
+        ("(MAX 1 (MIN 2 x))", "word 3, 'x', is not a digit"),
+        ("(MAX 1 (DIGIT 2))", "the label 'DIGIT' is not an operator (at word 2)"),
+        ("(MAX 1 12)", "word 2, '12', is not a digit"),
     ],
 )
 def test_what_is_no_expression(text, message):
@@ -157,7 +157,7 @@ def test_the_same_seed_gives_the_same():
     assert first != list(generate_listops(50, seed=4))
     assert len({brackets(tree) for tree, _ in first}) == 50
     assert all(value(tree) == number for tree, number in first)
-    # These must never change, on no version of Python.
+    # These must not change with the version of Python.
     short = [
         " ".join(listops_tokens(tree, binary=False))
         for tree, _ in generate_listops(3, seed=1, min_length=4, max_length=16)
@@ -185,7 +185,7 @@ def test_operators_and_their_arguments_are_drawn_evenly():
     n = len(found)
     for counts in (Counter(node.label() for node in found), Counter(map(len, found))):
         assert len(counts) == 4
-        # Five standard deviations, and what the ban on repetitions takes from the operators with few arguments.
+        # Five standard deviations, and a tolerance: without repetitions, small operators are less frequent.
         assert all(abs(count - n / 4) < 5 * (n * 3 / 16) ** 0.5 + n / 50 for count in counts.values())
     deep = [isinstance(c, Tree) for tree in trees for node in tree for c in node if isinstance(node, Tree)]
     assert mean(deep) == pytest.approx(0.25, abs=0.02)
@@ -194,7 +194,9 @@ def test_operators_and_their_arguments_are_drawn_evenly():
 def test_all_expressions_there_are_and_no_more():
     digits = generate_listops(11, seed=0, max_depth=1)
     assert sorted(next(digits).value for _ in range(10)) == list(range(10))
-    with pytest.raises(ValueError, match="after 10 expressions, 10,000 draws gave no new one of the wanted length"):
+    with pytest.raises(
+        ValueError, match="found 10 of 11 expressions: 10,000 more draws gave no new one of the required length"
+    ):
         next(digits)
 
 

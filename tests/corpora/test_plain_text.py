@@ -53,7 +53,7 @@ def test_a_missing_file_is_an_oserror(tmp_path, read):
 def test_a_split_loses_nothing_and_is_exact(text, held_out):
     place = int(len(text) * (1 - held_out))
     if not place:
-        with pytest.raises(ValueError, match=re.escape(f"held_out={held_out} leaves one part of")):
+        with pytest.raises(ValueError, match=re.escape(f"held_out={held_out} leaves a part of the")):
             split_text(text, held_out)
         return
     train, rest = split_text(text, held_out)
@@ -64,7 +64,7 @@ def test_a_split_loses_nothing_and_is_exact(text, held_out):
 
 @pytest.mark.parametrize("held_out", [0, 1, -0.5, 1.5])
 def test_both_parts_have_something(held_out):
-    with pytest.raises(ValueError, match="leaves one part of 10 characters or words empty"):
+    with pytest.raises(ValueError, match="leaves a part of the 10 characters or words empty"):
         split_text("0123456789", held_out)
 
 

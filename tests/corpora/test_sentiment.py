@@ -38,7 +38,7 @@ def test_sizes_words_and_labels(treebank):
 
 
 def pairs(tree):
-    """The pairs of a modifier and the word that it modifies."""
+    """Pairs of a modifier and the word that it modifies."""
     modifiers = ["very", "really", "truly", "extremely", "slightly", "somewhat", "fairly", "not", "never", "hardly"]
     nodes = [c.node for c in constituents(tree) if isinstance(c.node, Tree) and len(c.node) == 2]
     found = [tuple(words_of(node)) for node in nodes if node[0][0] in modifiers and isinstance(node[1][0], str)]
@@ -54,7 +54,7 @@ def test_every_sentence_of_a_held_out_part_has_a_pair_of_its_own(treebank):
 
 
 def test_every_node_follows_from_its_parts(treebank, parser):
-    """NLTK parses each sentence by the grammar; the labels are worked out again, recursively, from the parse."""
+    """The labels are computed again, recursively, from a parse of each sentence by the grammar."""
 
     def strength(tree):
         if isinstance(tree[0], str):
@@ -107,5 +107,5 @@ def test_the_generator_goes_on_without_repetition():
 
 
 def test_an_unknown_part():
-    with pytest.raises(ValueError, match="no part 'valid', only train, dev, test"):
+    with pytest.raises(ValueError, match="no part 'valid', expected one of train, dev, test"):
         next(bundled_sentiment("valid"))

@@ -34,7 +34,7 @@ def test_all_examples_of_a_length(length):
         tuple(from_bits(column) for column in example.numbers.T) for example in generate_subtraction(count, 1, length)
     }
     assert found == {(first, second) for first in range(2**length) for second in range(first + 1)}
-    with pytest.raises(ValueError, match=f"there are {count} examples of {length} bits, not {count + 1}"):
+    with pytest.raises(ValueError, match=f"a count of at most {count}, the examples of {length} bits, got {count + 1}"):
         generate_subtraction(count + 1, 1, length)
 
 
@@ -61,7 +61,7 @@ def test_numbers_that_do_not_fit(number, length):
 
 @pytest.mark.parametrize("bits", [[0, 2], [[0, 1]], [0.5]])
 def test_what_are_no_bits(bits):
-    with pytest.raises(ValueError, match="a row of zeros and ones"):
+    with pytest.raises(ValueError, match="a one-dimensional sequence of zeros and ones, got"):
         from_bits(bits)
 
 

@@ -42,9 +42,14 @@ def test_line_ends_and_byte_order_marks_do_not_matter(write, archive):
 
 CASES = [
     ("", 0, (1, 1), "no sentence pair in this file"),
-    (GOOD + "Go.\n", 1, (2, 4), "expected English, a tab and French, perhaps a tab and a source; columns: 1"),
-    (GOOD + "\n", 1, (2, 1), "expected English, a tab and French, perhaps a tab and a source; columns: 1"),
-    (GOOD + "a\tb\tc\td\n", 1, (2, 8), "expected English, a tab and French, perhaps a tab and a source; columns: 4"),
+    (GOOD + "Go.\n", 1, (2, 4), "expected English, a tab, French and optionally a tab and a source, found columns: 1"),
+    (GOOD + "\n", 1, (2, 1), "expected English, a tab, French and optionally a tab and a source, found columns: 1"),
+    (
+        GOOD + "a\tb\tc\td\n",
+        1,
+        (2, 8),
+        "expected English, a tab, French and optionally a tab and a source, found columns: 4",
+    ),
     (GOOD + " \tVa !\n", 1, (2, 1), "an empty sentence"),
     (GOOD + "Run \u202f!\t\u202f\u200b\n", 1, (2, 8), "an empty sentence"),
     ("Go.\t\tCC-BY\n", 0, (1, 5), "an empty sentence"),
@@ -80,11 +85,11 @@ def test_broken_archives_are_named(archive, tmp_path):
     path = archive(fra=GOOD * 1000)
     content = path.read_bytes()
     path.write_bytes(content[:40] + b"\xff" * 8 + content[48:])
-    assert problem(path).startswith("no zip archive that can be read: ")
+    assert problem(path).startswith("not a readable zip archive: ")
     path.write_bytes(content[:-30])
-    assert problem(path).startswith("no zip archive that can be read: ")
+    assert problem(path).startswith("not a readable zip archive: ")
     (tmp_path / "text.zip").write_text(GOOD)
-    assert problem(tmp_path / "text.zip") == "no zip archive that can be read: File is not a zip file"
+    assert problem(tmp_path / "text.zip") == "not a readable zip archive: File is not a zip file"
     with pytest.raises(FileNotFoundError):
         next(read_translations(tmp_path / "nowhere.zip"))
     with pytest.raises(FileNotFoundError):
@@ -125,7 +130,7 @@ def test_shares_and_seeds_are_met():
 
 @pytest.mark.parametrize("shares", [{}, {"train": 0.5}, {"train": 1.5, "dev": -0.5}, {"train": float("nan")}])
 def test_shares_add_up(shares):
-    with pytest.raises(ValueError, match="expected shares that add up to 1"):
+    with pytest.raises(ValueError, match="expected shares >= 0 that add up to 1"):
         split_pairs([], shares)
 
 

@@ -106,7 +106,7 @@ def test_removing_traces_undoes_their_insertion(tree, data):
 
 
 def test_a_tree_of_traces_only():
-    with pytest.raises(TreeError, match=r"the tree \(S\) has nothing but empty elements"):
+    with pytest.raises(TreeError, match=r"the tree \(S\) has empty elements only"):
         remove_traces(Tree.fromstring("(S (NP (-NONE- *)))"))
 
 

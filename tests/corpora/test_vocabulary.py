@@ -75,5 +75,5 @@ def test_a_large_vocabulary_is_lean():
     vocabulary = Vocabulary(f"word{i}" for i in range(100_000))
     size = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    # What a string of ten characters takes, its number, its place in a dict of this size and in a list, and some air.
+    # Bytes of a string of ten characters, its index, its entries in a dict of this size and in a list, and a margin.
     assert size / len(vocabulary) < sys.getsizeof("word123456") + 32 + 60 + 8 + 20

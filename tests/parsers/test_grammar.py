@@ -115,7 +115,7 @@ def test_no_words(duck, sentence):
 
 
 def test_unknown_words_are_all_named_with_their_places(duck):
-    with pytest.raises(UnknownWordError, match=r"'cat' \(word 2\), 'ducks' \(word 5, near 'duck'\)"):
+    with pytest.raises(UnknownWordError, match=r"'cat' \(word 2\), 'ducks' \(word 5, did you mean 'duck'\?\)"):
         duck.parses("the cat saw her ducks")
 
 

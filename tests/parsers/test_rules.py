@@ -10,7 +10,7 @@ WORDS = ["a", "b", "c", "d", "e"]
 
 
 def test_the_rules_of_the_book():
-    """The boy saw her duck, in Goldberg's notation; a leaf's child is its word where the book repeats the label."""
+    """The example of Goldberg 2017; the child of a leaf is its word, where the book repeats the label."""
     tree = GrammarParser(load_grammar("duck")).parse("The boy saw her duck")
     assert set(productions(tree)) == {
         ("S", ("NP", "VP"), (1, 2, 5)),
@@ -73,9 +73,9 @@ def test_depth_is_no_limit():
         ([(1, 2, 5)], r"rule \(1, 2, 5\): no rule for its child phrase over words 1\.\.2"),
         ([(1, 2, 5), (1, 1, 2), (3, 3, 4)], r"rule \(1, 2, 5\): no rule for its child phrase over words 3\.\.5"),
         ([(1, 2, 3, 4, 5), (2, 2, 3)], r"rule \(1, 2, 3, 4, 5\): no rule for its child phrase over words 1\.\.2"),
-        ([(1, 1, 2, 3, 4, 5), (2, 2, 3)], r"rule \(2, 2, 3\): it lies under no other rule"),
+        ([(1, 1, 2, 3, 4, 5), (2, 2, 3)], r"rule \(2, 2, 3\): not contained in any other rule"),
         ([(1, 1, 2), (3, 3, 4, 5)], r"no rule spans all words 1\.\.5; the topmost rules: 1, 1, 2; 3, 3, 4, 5"),
-        ([(1, 2, 5), (1, 3, 5)], r"rule \(1, 3, 5\): a second one for words 1\.\.5"),
+        ([(1, 2, 5), (1, 3, 5)], r"rule \(1, 3, 5\): a second rule for words 1\.\.5"),
         ([("S", ("A", "e"), (1, 4, 5))], r"rule \(S -> A e, 1, 4, 5\): no rule for its child A over words 1\.\.4"),
         ([("S", ("A", "e"), (1, 4, 5)), ("B", WORDS[:4], (1, 1, 2, 3, 4))], r"label 'B' does not fit the child 'A'"),
         ([("S", ("a", "b", "x", "d", "e"), (1, 1, 2, 3, 4, 5))], r"no rule for its child x over words 3\.\.3"),
@@ -102,8 +102,8 @@ def test_sets_of_rules_that_are_no_tree(rules, message):
     ("tree", "message"),
     [
         (Tree("S", [Tree("NP", []), "a"]), r"the phrase \(NP\) has no words"),
-        (Tree("S", ["a", 3]), "word 2 is no string: 3"),
-        (Tree(7, ["a"]), "label 7 is no string"),
+        (Tree("S", ["a", 3]), "word 2 is not a string: 3"),
+        (Tree(7, ["a"]), "label 7 is not a string"),
         ("(S a)", "expected an nltk.Tree, got str"),
     ],
 )

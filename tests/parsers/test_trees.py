@@ -37,7 +37,7 @@ def test_a_shape_is_a_binary_tree_over_the_same_words(words, shape, label):
     for node in nodes:
         kinds = [isinstance(child, Tree) for child in node]
         assert kinds in ([False], [True, True])
-    # Every branching node of a chain has one word at its side.
+    # In a right- or left-branching tree, one child of every inner node is a word.
     sides = {"right": 0, "left": 1}
     if shape in sides:
         assert all(len(node[sides[shape]]) == 1 for node in nodes if len(node) == 2)
@@ -51,5 +51,5 @@ def test_a_balanced_tree_is_as_low_as_can_be(length):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_long_sentence_has_a_shape_and_none_has_none(shape):
     assert len(words_of(shaped(["a"] * 3000, shape))) == 3000
-    with pytest.raises(TreeError, match="there are no words to make a tree of"):
+    with pytest.raises(TreeError, match="expected at least one word to make a tree of, got none"):
         shaped([], shape)

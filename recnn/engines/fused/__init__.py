@@ -1,7 +1,7 @@
-"""The common cells by hand: their loops forward and backward, without autograd's book-keeping for every level.
+"""Engine for the common cells: forward and backward passes written by hand, without autograd's overhead per level.
 
-`walk` goes over a schedule with preallocated memory and makes one weight gradient for the whole forest, and
-`child_sum` does so where children are a set; a kernel knows the pointwise part of one cell and its derivative. Cells
+`walk` is the loop over a schedule, with preallocated memory and one product per weight gradient for the whole forest;
+`child_sum` is its variant for child-sum cells; a kernel is the pointwise part of one cell and its derivative. Cells
 without a kernel run in `recnn.engines.levels`.
 """
 
@@ -18,7 +18,7 @@ from recnn.engines.fused.walk import Run as Run
 
 
 def kernel_for(cell: Cell) -> Kernel | None:
-    """The kernel that computes what ``cell`` does; None if there is none for this cell with these options."""
+    """Return the kernel of ``cell``; None if there is none for this cell with these options."""
     if getattr(cell, "gain_hh", None) is not None:  # layer-normalised
         return None
     if type(cell) is LSTMCell and cell.forget and cell.peephole_i is None and not cell.proj_size:

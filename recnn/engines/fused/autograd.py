@@ -1,4 +1,4 @@
-"""The fused loops as a function that autograd knows: a walk there, a walk back."""
+"""The fused loops as a `torch.autograd.Function`."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from recnn.engines.fused.walk import Run, Walk, Weights
 
 
 def run(run: Run, x: Tensor, initial: Any) -> Any:
-    """The states of all nodes, in the order of the graph."""
-    cell: Any = run.cell  # of a kind that has a kernel, so it has these weights
+    """Compute the states of all nodes, in the order of the graph."""
+    cell: Any = run.cell  # every cell with a kernel has these weights
     weights = Weights(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
     before = tuple(initial or ())
     tensors = (x, *(weight for weight in weights if weight is not None), *before)
@@ -23,7 +23,7 @@ def run(run: Run, x: Tensor, initial: Any) -> Any:
 
 
 def _walk(run: Run, *arguments: Any, **options: Any) -> Walk:
-    """The walk for the cell's children: by slot, or as a set."""
+    """Make the walk for children by slot, or for child-sum."""
     return (SumWalk if run.cell.arity == "sum" else Walk)(run, *arguments, **options)
 
 
@@ -34,7 +34,7 @@ class _Fused(torch.autograd.Function):
         weights = run.kernel.arranged(Weights(*tensors[:4]))
         walk = _walk(run, x, weights, tensors[4:], keep=True)
         found = walk.forward()
-        # In autograd's care, the buffers live until the last backward pass.
+        # Saved by autograd, the buffers are freed after the last backward pass.
         ctx.save_for_backward(x, *tensors, *weights, *walk.buffers)
         ctx.set_materialize_grads(False)
         return found
@@ -43,7 +43,7 @@ class _Fused(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         run, saved = ctx.run, ctx.saved_tensors
         x, *tensors = given = saved[: ctx.count]
-        if torch.is_grad_enabled():  # the derivative of a derivative (create_graph) is autograd's work
+        if torch.is_grad_enabled():  # second derivatives (create_graph) are left to autograd
             return None, *_differentiable(run, given, gradients)
         weights, buffers = Weights(*saved[ctx.count : ctx.count + 4]), saved[ctx.count + 4 :]
         walk = _walk(run, x, weights, tuple(tensors[4:]), keep=True, saved=buffers)
@@ -53,7 +53,7 @@ class _Fused(torch.autograd.Function):
 
 @torch.enable_grad()
 def _differentiable(run: Run, wanted: tuple[Any, ...], gradients: Any) -> list[Tensor | None]:
-    """The gradients of x, the weights and the initial states by the engine that autograd can follow."""
+    """Compute the gradients of x, the weights and the initial states by `levels.run`, differentiably."""
     x = wanted[0]
     rows = x.index_select(0, run.schedule.order)
     rows = rows if run.absent is None else rows.masked_fill(run.absent.unsqueeze(1), 0)

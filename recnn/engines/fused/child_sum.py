@@ -1,4 +1,4 @@
-"""The walk for children that are a set: a node sees the sum of their states, and may have a gate for each of them."""
+"""Walk of child-sum cells: the sum of the children's states, and optionally a gate for each child."""
 
 from collections.abc import Iterable
 from itertools import repeat
@@ -18,9 +18,9 @@ _aten = torch.ops.aten
 class SumWalk(Walk):
     """A `Walk` where ``children`` are the sums over the children, (n, H).
 
-    If the kernel is ``gated``, the state has a memory c, the last block of gates is W_f x + b_f, the last rows of U are
-    U_f, and the sum of the memories is that of f_k ⊙ c_k, f_k = σ(W_f x + b_f + U_f h_k). The f_k of all edges are in
-    a buffer of their own, in level order.
+    If the kernel is ``gated``, the state has a memory cell c, the last block of gates is W_f x + b_f, the last rows of
+    U are U_f, and the sum of the memory cells is Σ_k f_k ⊙ c_k with f_k = σ(W_f x + b_f + U_f h_k). The f_k of all
+    edges are in a separate buffer, in level order.
     """
 
     def _pass(self, part: Part, gates: Tensor, extra: Tensor, fed: bool, childless: bool) -> Pass:
@@ -88,7 +88,7 @@ class SumWalk(Walk):
 
 
 def summed(rows: Tensor, step: Step) -> Tensor:
-    """(E, H) to (n, H): the sum over the predecessors of each node of a step."""
+    """Sum (E, H) over the predecessors of each node of a step, to (n, H)."""
     if step.complete == 1:
         return rows
     if step.complete is not None:

@@ -1,4 +1,4 @@
-"""The pointwise part of `GRUCell` with ``reset_after``."""
+"""Kernel of `GRUCell` with ``reset_after``."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ class GRUKernel(Kernel):
         dn   = dh ⊙ (1 - z) (1 - n²)       dz   = dh ⊙ (s - n) z (1 - z)
         dh_n = dn ⊙ r                      dr   = dn ⊙ h_n r (1 - r)
 
-    and ds = dh ⊙ z. All are dh times a factor; dn stands in the block of x_n. ``extra`` keeps n; h_n stays doubled.
+    and ds = dh ⊙ z. Each is dh times a factor; the block of x_n holds dn. ``extra`` holds n; h_n stays doubled.
     """
 
     fields = 1
@@ -27,7 +27,7 @@ class GRUKernel(Kernel):
     doubled_blocks = (2, 3)
 
     def columns(self, gates: Tensor) -> Columns:
-        """R and z together, h_n, x_n, r, z."""
+        """Cut out r and z together, h_n, x_n, r, z."""
         r, z, h_n, x_n = gates.chunk(4, dim=1)
         return gates[:, : 2 * self.hidden_size], h_n, x_n, r, z
 
@@ -58,7 +58,7 @@ class GRUKernel(Kernel):
         return None
 
     def gradient_columns(self, gates: Tensor, made: Tensor, more: Tensor | None, childless: bool) -> Columns:
-        """The factors, and z."""
+        """Cut out the factors, and z."""
         return made.view(len(made), 4, -1), gates[:, self.hidden_size : 2 * self.hidden_size]
 
     def backward(self, columns: Columns, gradients: list[Tensor], children: list[Tensor] | None) -> None:

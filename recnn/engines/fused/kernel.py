@@ -1,14 +1,14 @@
-"""What a kernel is: the pointwise part of a cell, forward and backward, on plain tensors.
+"""Interface of a kernel: the pointwise part of a cell, forward and backward, on plain tensors.
 
-The engine fills a buffer of pre-activations, G columns in blocks of H, with W x + U H_ + b. A kernel turns them, in
-place, into whatever it wants to keep, and into states. Of a block that is to go through tanh it gets twice that, for
-tanh(x) = 2 σ(2x) - 1 is several times faster than tanh on a CPU, and one σ over a whole buffer faster than one for each
-gate; the absolute error stays that of rounding. Going back, every pre-activation's gradient is the gradient of
-a state times a factor that is known beforehand; the kernel makes the factors for all nodes at once, and in the loop
-only multiplies.
+The engine fills a buffer of pre-activations, G columns in blocks of H, with W x + U H_ + b. A kernel computes the
+states from them, and overwrites them with values for the backward pass. Blocks that go through tanh are doubled,
+because 2 σ(2x) - 1 = tanh(x) is several times faster than tanh on a CPU, and one σ over a whole buffer is faster than
+one for each gate; the absolute error remains that of rounding. In the backward pass, the gradient of a pre-activation
+is the gradient of a state times a factor that does not depend on gradients; the kernel computes the factors of all
+nodes at once, and in the loop only multiplies.
 
-Cutting views out of tensors costs about as much as the arithmetic of a small level, so the columns that a kernel
-works on are cut once for all levels, by `Kernel.columns`, and then by rows.
+Cutting views out of tensors costs about as much as the arithmetic of a small level, so the columns of a kernel are cut
+once for all levels, by `Kernel.columns`, and then by rows.
 """
 
 from abc import ABC, abstractmethod
@@ -22,16 +22,16 @@ Columns = tuple[Tensor, ...]
 
 
 class Kernel(ABC):
-    """For a hidden size H and K children.
+    """Pointwise part of a cell with hidden size H and K children.
 
     Attributes:
-        fields: how many tensors (N, H) the state has.
-        input_blocks: for each of the G / H blocks, which block of rows of W feeds it; -1 for none.
-        recurrent_blocks: how many blocks U feeds; they are the first ones.
-        source_blocks: the blocks that a node without children needs.
-        doubled_blocks: the blocks that the engine doubles.
-        gated: whether each child of a set has a gate of its own; see `recnn.engines.fused.child_sum`.
-        extra: how many further columns, in blocks of H, the backward pass needs of each node.
+        fields: number of tensors (N, H) of the state.
+        input_blocks: for each of the G / H blocks, the block of rows of W that is its input; -1 for none.
+        recurrent_blocks: number of blocks, from the first, to which U H_ is added.
+        source_blocks: blocks that are needed at nodes without children.
+        doubled_blocks: blocks that the engine doubles, for tanh.
+        gated: child-sum with a gate for each child; see `recnn.engines.fused.child_sum`.
+        extra: number of further blocks of H columns that are kept for the backward pass.
     """
 
     fields: int
@@ -47,26 +47,26 @@ class Kernel(ABC):
         self.slots = slots
 
     def arranged(self, weights: Any) -> Any:
-        """The `Weights` of the cell with their rows in the order of the kernel."""
+        """Bring the rows of the cell's `Weights` into the order of the kernel."""
         return weights
 
     def disarranged(self, weights: Any) -> Any:
-        """The same back."""
+        """Inverse of `arranged`."""
         return weights
 
     @abstractmethod
     def columns(self, gates: Tensor) -> Columns:
-        """The views of a buffer, (n, G) or with the source blocks only, that `forward` takes."""
+        """Cut the views for `forward` out of a buffer (n, G), or one of the source blocks only."""
 
     @abstractmethod
     def forward(self, columns: Columns, extra: Tensor, children: list[Tensor] | None, states: list[Tensor]) -> None:
-        """Write ``states``, each (n, H), and what the backward pass needs into the buffer and ``extra``.
+        """Compute the states of n nodes, and keep values for the backward pass in the buffer and in ``extra``.
 
         Args:
-            columns: of the pre-activations of n nodes.
-            extra: (n, extra * H).
-            children: (n, K * H) for each field of the state; None for nodes without children.
-            states: where to write.
+            columns: views of the pre-activations; may be overwritten.
+            extra: (n, extra * H), to be filled.
+            children: states of the children, (n, K * H) for each field; None for nodes without children.
+            states: states, (n, H) for each field, to be filled.
         """
 
     @abstractmethod
@@ -78,32 +78,32 @@ class Kernel(ABC):
         hidden: Callable[[], Tensor],
         made: Tensor,
     ) -> Tensor | None:
-        """Fill ``made``, of the shape of ``gates``, with what `backward` multiplies by; for all nodes at once.
+        """Compute the factors of `backward`, for all nodes at once.
 
         Args:
-            gates: what `forward` left.
-            extra: what `forward` left.
+            gates: the buffer after `forward`.
+            extra: ``extra`` after `forward`.
             children: as in `forward`.
-            hidden: gives the hidden states (n, H).
-            made: 0 for blocks that a node without children does not need.
+            hidden: function that returns the hidden states (n, H).
+            made: factors in the shape of ``gates``, to be filled; 0 in blocks without effect at nodes without children.
 
         Returns:
-            A further factor (n, H), if `backward` wants one.
+            A further factor (n, H) if `backward` needs one, else None.
         """
 
     @abstractmethod
     def gradient_columns(self, gates: Tensor, made: Tensor, more: Tensor | None, childless: bool) -> Columns:
-        """The views of ``gates``, and of the factors ``made`` and ``more``, that `backward` takes."""
+        """Cut the views for `backward` out of ``gates`` and the factors ``made`` and ``more``."""
 
     @abstractmethod
     def backward(self, columns: Columns, gradients: list[Tensor], children: list[Tensor] | None) -> None:
-        """Turn the factors into the gradients of the pre-activations.
+        """Compute the gradients of the pre-activations: multiply the factors in place.
 
         Args:
-            columns: of n nodes.
-            gradients: of the states, each (n, H); may be overwritten.
-            children: to which the gradients of the children's states are added that do not pass through U, each
-                (n, K, H); None for nodes without children.
+            columns: views of the factors of n nodes.
+            gradients: gradients of the states, (n, H) for each field; may be overwritten.
+            children: gradients of the children's states, (n, K, H) for each field, to which those that do not pass
+                through U are added; None for nodes without children.
         """
 
 
@@ -111,10 +111,10 @@ _MINUS_ONE = torch.tensor(-1.0)
 
 
 def tanh(x: Tensor, out: Tensor) -> Tensor:
-    """Tanh by σ; ``out`` may be ``x``."""
+    """Compute tanh by σ; ``out`` may be ``x``."""
     return from_sigmoid(torch.add(x, x, out=out).sigmoid_(), out)
 
 
 def from_sigmoid(s: Tensor, out: Tensor) -> Tensor:
-    """2 s - 1, which for s = σ(2x) is tanh(x); ``out`` may be ``s``."""
+    """Compute 2 s - 1, which is tanh(x) for s = σ(2x); ``out`` may be ``s``."""
     return torch.add(_MINUS_ONE, s, alpha=2, out=out)

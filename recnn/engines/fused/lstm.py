@@ -1,4 +1,4 @@
-"""The pointwise part of `LSTMCell`: Tai et al. 2015, eqs. 9-14; its derivative as in Graves 2012, section 4.6."""
+"""Kernels of `LSTMCell`: Tai et al. 2015, eqs. 2-14; the derivative as in Graves 2012, section 4.6."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _aten = torch.ops.aten
 
 
 class _LSTMKernel(Kernel):
-    """What is the same for children by slot and as a set: i, g, o, the tanh of the cell, and the way back from them."""
+    """Common part for children by slot and child-sum: i, g, o and tanh(c), forward and backward."""
 
     fields = 2
     extra = 1  # t
@@ -27,7 +27,7 @@ class _LSTMKernel(Kernel):
 
     @abstractmethod
     def _remember(self, i: Tensor, g: Tensor, forget: list[Tensor], children: list[Tensor] | None, c: Tensor) -> None:
-        """Write c = i ⊙ g, and to it what is left of the children's cells."""
+        """Compute c = i ⊙ g + Σ_k f_k ⊙ c_k."""
 
     def factors(
         self,
@@ -47,7 +47,7 @@ class _LSTMKernel(Kernel):
 
     @abstractmethod
     def _forget_factors(self, gates: Tensor, children: list[Tensor] | None, made: Tensor) -> None:
-        """Fill the blocks of ``made`` that are not those of i, g and o."""
+        """Fill the blocks of ``made`` other than those of i, g and o."""
 
     def backward(self, columns: Columns, gradients: list[Tensor], children: list[Tensor] | None) -> None:
         d_o, others, through, *forget = columns
@@ -61,13 +61,13 @@ class _LSTMKernel(Kernel):
 
 
 class LSTMKernel(_LSTMKernel):
-    """c = i ⊙ g + Σ_k f_k ⊙ c_k, h = o ⊙ t with t = tanh(c); buffer blocks are i, f_1..f_K, g, o; a source has no f.
+    """Children by slot: c = i ⊙ g + Σ_k f_k ⊙ c_k, h = o ⊙ t, t = tanh(c). Blocks: i, f_1..f_K, g, o; sources: i, g, o.
 
     With dc' = dc + dh ⊙ o (1 - t²):
 
         di = dc' ⊙ g i (1 - i)     df_k = dc' ⊙ c_k f_k (1 - f_k)     dg = dc' ⊙ i (1 - g²)     do = dh ⊙ t o (1 - o)
 
-    and dc_k = dc' ⊙ f_k. ``extra`` keeps t.
+    and dc_k = dc' ⊙ f_k. ``extra`` holds t.
     """
 
     def __init__(self, hidden_size: int, slots: int) -> None:
@@ -78,7 +78,7 @@ class LSTMKernel(_LSTMKernel):
         self.doubled_blocks = (slots + 1,)
 
     def columns(self, gates: Tensor) -> Columns:
-        """All gates together, and i, g, o, each f_k."""
+        """Cut out all gates together, i, g, o, and each f_k."""
         i, *forget, g, o = gates.chunk(gates.shape[1] // self.hidden_size, dim=1)
         return gates, i, g, o, *forget
 
@@ -97,7 +97,7 @@ class LSTMKernel(_LSTMKernel):
             _aten.sigmoid_backward.grad_input(children[1], gates[:, f], grad_input=made[:, f])
 
     def gradient_columns(self, gates: Tensor, made: Tensor, more: Tensor | None, childless: bool) -> Columns:
-        """The factors of do, of the others, of dc', and the f_k."""
+        """Cut out the factors of do, of the other gates, and of dc', and the f_k."""
         assert more is not None
         H, n = self.hidden_size, len(gates)
         factors = made[:, -H:], made[:, :-H].view(n, -1, H), more
@@ -105,9 +105,9 @@ class LSTMKernel(_LSTMKernel):
 
 
 class LSTMSumKernel(_LSTMKernel):
-    """The child-sum form, Tai et al. 2015, eqs. 2-8: blocks are i, g, o, and the share W_f x + b_f of all f_k.
+    """Child-sum form, Tai et al. 2015, eqs. 2-8: blocks are i, g, o, and W_f x + b_f, which all f_k share.
 
-    `recnn.engines.fused.child_sum` makes Σ_k f_k ⊙ c_k; the rest is as above.
+    `recnn.engines.fused.child_sum` computes Σ_k f_k ⊙ c_k; the rest is as in `LSTMKernel`.
     """
 
     gated = True
@@ -117,11 +117,11 @@ class LSTMSumKernel(_LSTMKernel):
     doubled_blocks = (1,)
 
     def arranged(self, weights: Any) -> Any:
-        """From torch's order of gates, i, f, g, o, to i, g, o, f."""
+        """Reorder the gates from torch's i, f, g, o to i, g, o, f."""
         return self._in_order(weights, [0, 2, 3, 1])
 
     def disarranged(self, weights: Any) -> Any:
-        """And back."""
+        """Inverse of `arranged`."""
         return self._in_order(weights, [0, 3, 1, 2])
 
     def _in_order(self, weights: Any, order: list[int]) -> Any:
@@ -134,7 +134,7 @@ class LSTMSumKernel(_LSTMKernel):
         return type(weights)(*(moved(weight) for weight in weights))
 
     def columns(self, gates: Tensor) -> Columns:
-        """The gates i, g, o together, and each."""
+        """Cut out the gates i, g, o together, and each of them."""
         H = self.hidden_size
         return gates[:, : 3 * H], *gates[:, : 3 * H].chunk(3, dim=1)
 
@@ -145,10 +145,10 @@ class LSTMSumKernel(_LSTMKernel):
             torch.addcmul(children[1], i, g, out=c)
 
     def _forget_factors(self, gates: Tensor, children: list[Tensor] | None, made: Tensor) -> None:
-        made[:, 3 * self.hidden_size :] = 0  # a node without children; for others the walk fills it
+        made[:, 3 * self.hidden_size :] = 0  # right for nodes without children; for others `SumWalk` fills it
 
     def gradient_columns(self, gates: Tensor, made: Tensor, more: Tensor | None, childless: bool) -> Columns:
-        """The factors of do, of di and dg, and of dc'."""
+        """Cut out the factors of do, of di and dg, and of dc'."""
         assert more is not None
         H = self.hidden_size
         return made[:, 2 * H : 3 * H], made[:, : 2 * H].view(len(gates), 2, H), more

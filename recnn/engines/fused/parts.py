@@ -1,4 +1,4 @@
-"""The two parts of a walk, the sources and the inner nodes, and where their rows are in its buffers."""
+"""The two parts of a walk, sources and inner nodes, and the places of their rows in its buffers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from recnn.graphs.schedule import Schedule
 
 
 class Cuts:
-    """Rows to cut out of many tensors, in one call per tensor, because a slice costs as much as a sum."""
+    """Slices to cut out of many tensors, in one call per tensor, because each slice costs as much as an addition."""
 
     def __init__(self, rows: Sequence[Rows], total: int) -> None:
-        """Prepare to cut ``rows``, the slices among which must not overlap, out of tensors with ``total`` rows."""
+        """Prepare to cut ``rows``, whose slices must not overlap, out of tensors with ``total`` rows."""
         self._sizes: list[int] = []
         self._picks: list[int | None] = [None] * len(rows)
         at = 0
@@ -31,7 +31,7 @@ class Cuts:
         self._whole = list(rows) == [slice(0, total)]
 
     def of(self, values: Tensor) -> list[Tensor | None]:
-        """The rows of ``values``; None in place of those that are not a slice."""
+        """Cut the rows out of ``values``; None in place of rows that are not a slice."""
         if self._whole:
             return [values]
         parts = values.split_with_sizes(self._sizes) if self._any else ()
@@ -43,12 +43,12 @@ class Part:
     """Nodes whose gates are in one buffer.
 
     Attributes:
-        whole: all of them as one step.
-        steps: the same, step by step.
-        nodes: cuts the rows of the nodes of each step out of a tensor (N, *) in level order.
-        predecessors: the same for their predecessors.
-        own: cuts the rows of each step out of a tensor with one row per node of the part.
-        edges: cuts the rows of each step out of a tensor with one row per edge to a node of the part.
+        whole: all nodes as one step.
+        steps: the steps of these nodes.
+        nodes: rows of the nodes of each step in a tensor (N, *) in level order.
+        predecessors: rows of the predecessors of each step in such a tensor.
+        own: rows of each step in a tensor with one row per node of the part.
+        edges: rows of each step in a tensor with one row per edge to a node of the part.
     """
 
     whole: Step
@@ -60,14 +60,14 @@ class Part:
     _places: dict[Arity, list[Tensor | None]] = field(default_factory=dict)
 
     def split(self, values: Tensor) -> list[Tensor]:
-        """Split ``values`` by step: one row per node; or, of a buffer that all steps share, as many as a step needs."""
+        """Split ``values`` by step if they have one row per node; else the steps share them, and get the first rows."""
         if values.shape[0] == self.whole.size:
             return self.own.of(values)  # type: ignore[return-value]
         heads = {size: values[:size] for size in {step.size for step in self.steps}}
         return [heads[step.size] for step in self.steps]
 
     def places(self, arity: Arity) -> list[Tensor | None]:
-        """For each step (E,) the place of each predecessor among the n * K children; see `place`."""
+        """Return `place` of each step."""
         if arity not in self._places:
             self._places[arity] = [place(step, arity) for step in self.steps]
         return self._places[arity]
@@ -80,8 +80,8 @@ class Layout:
     Attributes:
         sources: the nodes without predecessors.
         inner: all other nodes.
-        rows: (N,) level-order rows of the sources and then of the inner nodes, which is their order in a buffer.
-        order: (N,) the numbers of these nodes; None if they are 0, 1, ..., N - 1.
+        rows: (N,) rows in level order of the sources and then of the inner nodes, their order in a buffer.
+        order: (N,) the numbers of these nodes in the graph; None if they are 0, 1, ..., N - 1.
         widest: largest number of nodes in a step.
     """
 
@@ -93,7 +93,7 @@ class Layout:
 
 
 def layout(schedule: Schedule, direction: Direction) -> Layout:
-    """The layout of a walk, computed once per schedule and direction."""
+    """Return the layout of a walk, which is computed once per schedule and direction."""
     plan = schedule.plan(direction)
     if "layout" not in plan.cache:
         total = len(schedule.order)
@@ -111,7 +111,7 @@ def layout(schedule: Schedule, direction: Direction) -> Layout:
 
 
 def place(step: Step, arity: Arity) -> Tensor | None:
-    """(E,) where each predecessor is among the n * K children; None if they are in this order, or for child-sum."""
+    """Return (E,) the index of each predecessor among the n * K children; None for 0, 1, ..., and for child-sum."""
     return None if arity == "sum" or arity == step.complete else step.segment * arity + step.slot
 
 
@@ -127,7 +127,7 @@ def _part(whole: Step, steps: list[Step], total: int, upward: bool) -> Part:
 
 
 def _consecutive(sizes: Sequence[int], reverse: bool) -> list[Rows]:
-    """Slices of these sizes, one after the other; from the last to the first if ``reverse``."""
+    """Make adjacent slices of these sizes; if ``reverse``, the last size comes first."""
     turned: Iterable[int] = sizes[::-1] if reverse else sizes
     slices: list[Rows] = [slice(end - size, end) for end, size in zip(accumulate(turned), turned, strict=True)]
     return slices[::-1] if reverse else slices

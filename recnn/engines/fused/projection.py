@@ -1,7 +1,7 @@
-"""W x + b, laid out in the blocks of columns that a kernel works on, and its gradients.
+"""The projection W x + b, laid out in the blocks of columns of a kernel, and its gradients.
 
-A block is H columns. Each is fed by a block of rows of W, or by none; where one block of rows feeds two (a gate for
-each child), the product is made once.
+A block is H columns. Its input, or *feed*, is a block of rows of W, or none; where several blocks have the same feed
+(a gate for each child), the product is computed once.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from recnn.engines.fused.kernel import Kernel
 
 
 def bias_of(kernel: Kernel, b_ih: Tensor | None, b_hh: Tensor | None, like: Tensor) -> Tensor:
-    """(G,) the sum of both biases in the blocks of the kernel."""
+    """Return (G,) the sum of both biases, in the blocks of the kernel."""
     bias = like.new_zeros(len(kernel.input_blocks), kernel.hidden_size)
     if b_ih is not None:
         feeds = b_ih.view(-1, kernel.hidden_size)
@@ -29,9 +29,16 @@ def bias_of(kernel: Kernel, b_ih: Tensor | None, b_hh: Tensor | None, like: Tens
 
 
 def bias_gradients(kernel: Kernel, inner: Tensor, sources: Tensor, source_blocks: Sequence[int]) -> tuple[Tensor, ...]:
-    """The gradients of b_ih and b_hh from those of the gates, (n, G) of inner nodes and of the blocks of sources.
+    """Compute the gradients of b_ih and b_hh from those of the gates of the inner nodes and the sources.
 
-    That of b_hh is the first columns, as many as it has.
+    Args:
+        kernel: the kernel.
+        inner: (n, G) gradients of the gates of the inner nodes.
+        sources: gradients of the gates of the sources, in ``source_blocks``.
+        source_blocks: blocks of the kernel.
+
+    Returns:
+        The gradient of b_ih, and that of all blocks, which begins with the gradient of b_hh.
     """
     H = kernel.hidden_size
     total, beside = inner.sum(0).view(-1, H), sources.sum(0).view(-1, H)
@@ -46,11 +53,11 @@ def bias_gradients(kernel: Kernel, inner: Tensor, sources: Tensor, source_blocks
 
 
 def project(kernel: Kernel, blocks: Sequence[int], rows: Tensor, W: Tensor, bias: Tensor, out: Tensor) -> None:
-    """Fill ``out`` (n, columns of ``blocks``) with W x + b for the n ``rows`` (n, D), some of it doubled."""
+    """Fill ``out`` (n, columns of ``blocks``) with W x + b for the inputs ``rows`` (n, D), doubled for tanh."""
     H, feeds = kernel.hidden_size, tuple(kernel.input_blocks[block] for block in blocks)
     biases = bias.view(-1, H)
     for begin, feed, count in _runs(feeds):
-        here = biases[blocks[begin] : blocks[begin] + count].view(-1)  # runs of blocks are runs of the kernel's too
+        here = biases[blocks[begin] : blocks[begin] + count].view(-1)  # adjacent in the kernel as in ``blocks``
         torch.addmm(here, rows, W[feed * H : (feed + count) * H].t(), out=out[:, begin * H : (begin + count) * H])
     for block, first in _repeats(feeds):
         more = biases[blocks[block]] - biases[blocks[first]]
@@ -64,7 +71,7 @@ def project(kernel: Kernel, blocks: Sequence[int], rows: Tensor, W: Tensor, bias
 
 
 def double(kernel: Kernel, values: Tensor) -> Tensor:
-    """``values`` (G, *), or fewer blocks, those doubled in place that the kernel wants so."""
+    """Double the kernel's ``doubled_blocks`` of ``values`` (G, *), or of fewer rows, in place."""
     for block in kernel.doubled_blocks:
         values[block * kernel.hidden_size : (block + 1) * kernel.hidden_size].mul_(2)
     return values
@@ -73,7 +80,7 @@ def double(kernel: Kernel, values: Tensor) -> Tensor:
 def projection_gradients(
     kernel: Kernel, blocks: Sequence[int], made: Tensor, rows: Tensor, W: Tensor, d_W: Tensor, d_rows: Tensor | None
 ) -> None:
-    """Fill ``d_W`` and ``d_rows`` (n, D) from the gradient ``made`` of `project`'s result, which is used up."""
+    """Fill ``d_W`` and ``d_rows`` (n, D) from the gradient ``made`` of the projection, which is overwritten."""
     H, feeds = kernel.hidden_size, tuple(kernel.input_blocks[block] for block in blocks)
     for block, first in _repeats(feeds):
         made[:, first * H : (first + 1) * H].add_(made[:, block * H : (block + 1) * H])
@@ -88,7 +95,7 @@ def projection_gradients(
 
 @cache
 def _runs(feeds: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    """Blocks that neighbouring blocks of rows feed for the first time: (first block, first feed, how many)."""
+    """Group adjacent blocks with adjacent feeds, first uses only: (first block, first feed, number of blocks)."""
     runs: list[tuple[int, int, int]] = []
     seen: set[int] = set()
     for block, feed in enumerate(feeds):
@@ -102,5 +109,5 @@ def _runs(feeds: tuple[int, ...]) -> list[tuple[int, int, int]]:
 
 
 def _repeats(feeds: Sequence[int]) -> list[tuple[int, int]]:
-    """Blocks whose feed has fed another before, and which."""
+    """Return the blocks whose feed an earlier block has, each with the first such block."""
     return [(block, feeds.index(feed)) for block, feed in enumerate(feeds) if feed >= 0 and feeds.index(feed) < block]

@@ -1,4 +1,4 @@
-"""The pointwise part of `RecursiveCell`."""
+"""Kernel of `RecursiveCell` with tanh or relu."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from recnn.engines.fused.kernel import Columns, Kernel, from_sigmoid
 
 
 class RecursiveKernel(Kernel):
-    """h = f(p); dp = dh ⊙ f'(p), which is 1 - h² for tanh, and 1 or 0 for relu."""
+    """h = f(p); dp = dh ⊙ f'(p), where f'(p) is 1 - h² for tanh, and 1 or 0 for relu."""
 
     fields = 1
     input_blocks = source_blocks = (0,)

@@ -1,9 +1,9 @@
 """The loop over levels, forward and backward by hand, for a cell that has a kernel.
 
 States are in one buffer per field, in level order, so that the children of a complete level are a view of it; initial
-states are further rows at its end. Gates are in two buffers: of the nodes without predecessors (the sources), which are
-computed in one step, and of all other nodes, level by level. Backward, the gradient of each weight is one product for
-the whole forest.
+states are further rows at its end. Gates are in two buffers: one for the nodes without predecessors (the sources),
+which are computed in one step, and one for all other nodes, level by level. In the backward pass, the gradient of each
+weight is one product for the whole forest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,14 +25,14 @@ from recnn.graphs.schedule import Schedule
 
 @dataclass
 class Run:
-    """What to walk: all that is not a tensor with a gradient."""
+    """Arguments of a walk that need no gradient."""
 
     cell: Cell
     kernel: Kernel
     schedule: Schedule
     direction: Direction
     label: Tensor | None  # (N,) in level order
-    absent: Tensor | None  # (N,) in level order, which nodes have no input; None if all have
+    absent: Tensor | None  # (N,) in level order, True for nodes without an input; None if all have one
 
 
 class Weights(NamedTuple):
@@ -49,26 +49,26 @@ class Pass(NamedTuple):
 
     part: Part
     gates: Tensor
-    """(n, G) or fewer columns: what the kernel makes of W x + U H_ + b."""
+    """(n, G) or fewer columns: W x + U H_ + b, and after the forward pass the gates."""
     extra: Tensor
-    """(n, extra * H) further columns that the kernel keeps."""
+    """(n, extra * H) further columns for the backward pass; see `Kernel`."""
     fed: bool
-    """Whether ``gates`` begin as W x + b; else the nodes have no inputs, and b is added in the loop."""
+    """True if ``gates`` start as W x + b; False if the nodes have no inputs, so that b is added in the loop."""
     childless: bool
-    """Whether the nodes have no predecessors."""
+    """True if the nodes have no predecessors."""
     forget: Tensor | None
-    """(E, H) forget gates of the edges, where each child of a set has one; see `recnn.engines.fused.child_sum`."""
+    """(E, H) forget gates of the edges, for child-sum with a gate per child; see `recnn.engines.fused.child_sum`."""
 
 
 class Walk:
-    """One walk over a forest, and back.
+    """One forward and backward pass over a forest.
 
     Args:
-        run: what to walk.
+        run: cell, kernel, schedule and direction.
         x: inputs (N, D).
         weights: weights of the cell, in the order of the kernel.
         initial: initial states (B, H), one tensor per field of the state, or none.
-        keep: keep what the backward pass needs, in ``buffers``.
+        keep: keep all values that the backward pass needs, in ``buffers``.
         saved: in the backward pass, the ``buffers`` of the forward pass.
     """
 
@@ -84,13 +84,13 @@ class Walk:
         self.run, self.kernel, self.keep = run, run.kernel, keep
         self.layout: Layout = layout(run.schedule, run.direction)
         self.x, self.weights, self.initial = x, weights, initial
-        # Without a backward pass all steps share memory, unless there is so little of it that cutting costs more.
+        # Without a backward pass all steps share memory, unless the forest is so small that cutting costs more.
         self.shared = not keep and self.layout.inner.whole.size > 512
-        self.recurrent = self.kernel.recurrent_blocks * self.kernel.hidden_size  # columns that U feeds
+        self.recurrent = self.kernel.recurrent_blocks * self.kernel.hidden_size  # columns to which U H_ is added
         every = tuple(range(len(self.kernel.input_blocks)))
         absent = None if run.absent is None else run.absent.index_select(0, self.layout.rows)
         count = self.layout.sources.whole.size
-        # Trees with words at their leaves only: nothing to project at the inner nodes, and fewer columns at the leaves.
+        # If only leaves have words, there is nothing to project at inner nodes, and leaves need fewer columns.
         self.fed = absent is None or not bool(absent[count:].all())
         self.source_blocks = every if self.fed or initial else self.kernel.source_blocks
         self.absent = absent if absent is None or self.fed else absent[:count]
@@ -101,9 +101,9 @@ class Walk:
         self._allocate()
 
     def forward(self) -> tuple[Tensor, ...]:
-        """The states (N, H) in the order of the graph."""
+        """Compute the states (N, H), in the order of the graph."""
         n = len(self.layout.rows)
-        with torch.inference_mode():  # cutting views is cheaper in it
+        with torch.inference_mode():  # views are cheaper to cut in this mode
             for state, before in zip(self.states, self.initial, strict=False):
                 state[n:] = before
             bias = bias_of(self.kernel, self.weights.bias_ih, self.weights.bias_hh, self.x)
@@ -117,7 +117,7 @@ class Walk:
         return tuple(part[:n].clone() if self.keep else part[:n] for part in self.states)
 
     def _buffer(self, rows: int, columns: int) -> Tensor:
-        """A buffer that the backward pass needs as well."""
+        """Allocate a buffer that the backward pass needs too, or in the backward pass take the saved one."""
         self.buffers.append(buffer(self.x, rows, columns) if self._saved is None else next(self._saved))
         return self.buffers[-1]
 
@@ -127,7 +127,7 @@ class Walk:
         n, count = len(layout.rows), layout.sources.whole.size
         rows = n + self.run.schedule.trees * bool(self.initial)
         self.states = [self._buffer(rows, H) for _ in range(kernel.fields)]
-        used = self.x if self.fed else self.x[:count]  # as they are, if the nodes are numbered in this order
+        used = self.x if self.fed else self.x[:count]  # without a copy if the nodes are numbered in this order
         self.rows = used if layout.order is None and self.absent is None else self._buffer(*used.shape)
         filled = self._buffer(len(used), len(self.source_blocks) * H)
         if self.fed:
@@ -146,7 +146,7 @@ class Walk:
         return Pass(part, gates, extra, fed, childless, None)
 
     def _fill(self, bias: Tensor) -> None:
-        """Fill the gates with W x + b, and double what becomes a tanh."""
+        """Fill the gates with W x + b, doubled for tanh (see `recnn.engines.fused.kernel`)."""
         kernel, layout = self.kernel, self.layout
         U = self.weights.hh[: self.recurrent]
         self.U_t = (double(kernel, U.clone()) if kernel.doubled_blocks else U).t()
@@ -159,7 +159,7 @@ class Walk:
         project(kernel, self.source_blocks, self.rows, self.weights.ih, bias, self.filled)
         if not self.fed:
             gates = self.passes[1].gates
-            gates[:, self.recurrent :] = self.doubled_bias[self.recurrent :]  # U does not feed these
+            gates[:, self.recurrent :] = self.doubled_bias[self.recurrent :]  # the loop adds U H_ to the others only
 
     def _forward_part(self, one: Pass, states: list[Tensor]) -> None:
         """Compute the states of a part, step by step; ``states`` are the buffers without the initial states."""
@@ -188,11 +188,11 @@ class Walk:
             self._forward_kernel(step, columns, kept, children, nodes)
 
     def _beside(self, one: Pass) -> Iterable[Any]:
-        """What `_children` and `_pass_back` need of each step beside the states of its predecessors."""
+        """Return further arguments of `_children` and `_pass_back` for each step."""
         return repeat(None)
 
     def _children(self, step: Step, where: Tensor | None, rows: list[Tensor], beside: Any) -> list[Tensor]:
-        """(n, K * H) for each field of the state: the ``rows`` of the predecessors by slot, 0 where there is none."""
+        """Arrange the ``rows`` of the predecessors by slot, (n, K * H) for each field; 0 in empty slots."""
         if where is None and self.kernel.slots == 1:
             return rows
         return [self._by_slot(part, step, where) for part in rows]
@@ -206,7 +206,7 @@ class Walk:
     def _forward_kernel(
         self, step: Step, columns: Columns, extra: Tensor, children: list[Tensor] | None, nodes: Any
     ) -> None:
-        """Write the states of a step, into ``nodes`` if their rows are a slice."""
+        """Compute the states of a step, directly into the views ``nodes`` if their rows are a slice."""
         if isinstance(step.nodes, slice):
             self.kernel.forward(columns, extra, children, nodes)
         else:
@@ -218,7 +218,7 @@ class Walk:
     def backward(
         self, gradients: tuple[Tensor | None, ...], wants_x: bool
     ) -> tuple[Tensor | None, Weights, list[Tensor]]:
-        """The gradients of x, of the weights, and of the initial states, from those of the states."""
+        """Compute the gradients of x, of the weights and of the initial states from those of the states."""
         found = Weights(*(None if weight is None else torch.empty_like(weight) for weight in self.weights))  # type: ignore[arg-type]
         d_x = torch.zeros_like(self.x) if wants_x else None
         d_initial = [torch.empty_like(before) for before in self.initial]
@@ -266,7 +266,7 @@ class Walk:
                 bias.copy_(gradient[: len(bias)])
 
     def _fill_input_gradients(self, d_W: Tensor, d_x: Tensor | None, of_rows: Tensor) -> None:
-        """Fill the gradients of W and of x from those of W x."""
+        """Fill the gradients of W and of x from those of the projection W x."""
         order, d_rows = self.layout.order, d_x
         if d_x is not None:
             d_rows = d_x[: len(self.rows)] if order is None else buffer(self.x, *self.rows.shape)
@@ -282,11 +282,11 @@ class Walk:
 
         Args:
             one: the part.
-            made: (n, G) or fewer columns.
+            made: (n, G) or fewer columns, to be filled.
             flowing: the gradients of the states, without those of the initial states.
 
         Returns:
-            For blocks of rows of U, their first row, the gradients of the products with them, and the other factor.
+            For each block of rows of U: its first row, the gradients of the products, and the vectors it multiplied.
         """
         part, kernel = one.part, self.kernel
         whole = part.whole
@@ -313,7 +313,7 @@ class Walk:
         return [] if children is None else [(0, made[:, : self.recurrent], children[0])]
 
     def _whole_children(self, whole: Step) -> list[Tensor]:
-        """`_children` of all steps at once."""
+        """Return `_children` of all steps at once."""
         rows = [take(state, whole.predecessors) for state in self.states]
         return self._children(whole, place(whole, self.run.cell.arity), rows, None)
 
@@ -327,7 +327,7 @@ class Walk:
         predecessors: Any,
         beside: Any,
     ) -> None:
-        """Add to the gradients of the predecessors those from the states ``here``; the inverse of `_children`."""
+        """Pass the gradients ``here`` of the states of a step on to the predecessors."""
         K, H = self.kernel.slots, self.kernel.hidden_size
         view = where is None and predecessors[0] is not None
         if view:
@@ -343,7 +343,7 @@ class Walk:
 
 
 def add(to: Tensor, rows: Rows, values: Tensor) -> None:
-    """Add ``values`` to rows of a tensor, to some perhaps repeatedly."""
+    """Add ``values`` to rows of a tensor, which may repeat."""
     if isinstance(rows, slice):
         to[rows].add_(values)
     else:

@@ -1,4 +1,4 @@
-"""What holds of every cell on every engine. A new cell gets all of it by one line in VARIANTS."""
+"""Properties of every cell on every engine. A new cell is tested once it has a line in VARIANTS."""
 
 import importlib
 import inspect
@@ -62,7 +62,7 @@ VARIANTS = {
     recnn.LabelEmbeddingCell: [
         *({**SIZES, "num_labels": LABELS, "arity": arity, "label_size": 2} for arity in (2, "sum")),
     ],
-    # Nothing is drawn at a rate of 0, nor after training; test_regularised.py has the rest.
+    # Neither is random here: the dropout is 0, and zoneout is in evaluation. For the rest see test_regularised.py.
     recnn.DropoutCell: [{"cell": recnn.LSTMCell(D, H), "dropout": 0.0, "variational": v} for v in (True, False)],
     recnn.ZoneoutCell: [{"cell": recnn.LSTMCell(D, H, "sum")}, {"cell": recnn.GRUCell(D, H, 3)}],
 }
@@ -90,7 +90,7 @@ def _name(variant):
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Threads cost more than they bring on tensors this small, in DGL the most."""
+    """Use one thread: on tensors this small more are slower, above all in DGL."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -107,7 +107,7 @@ each_direction = pytest.mark.parametrize("direction", ["up", "down"])
 
 
 def random_tree(random, arity, most=7, worded=False):
-    """A tree of any shape, numbered in any way, with free slots and without some words and labels."""
+    """A tree of any shape, with nodes numbered in any way, empty slots, and words and labels missing."""
     width = 4 if arity == "sum" else arity
     size, chain = random.randint(1, most), random.random() < 0.2
     free, edges = [(0, slot) for slot in range(width)], []
@@ -146,7 +146,7 @@ def wide_forest(arity):
 
 
 def random_rows(graph, cell, seed=0):
-    """x, with NaN where it is not to be looked at, and initial states."""
+    """Random x, with NaN at nodes without a word, where it must be ignored, and initial states."""
     generator = torch.Generator().manual_seed(seed)
     dtype = next(cell.parameters()).dtype
     x = torch.randn(graph.num_nodes(), cell.input_size, dtype=dtype, generator=generator)
@@ -159,7 +159,7 @@ def with_gradients(walk, cell, graph, x, direction, initial):
     """The states, and the gradients of a random function of them."""
     state = walk(cell, graph, x, direction, initial)
     wanted = [x, *cell.parameters(), *(initial or ())]
-    loss = loss_of(state) + 0 * sum(parameter.sum() for parameter in cell.parameters())  # where nothing is learnt
+    loss = loss_of(state) + 0 * sum(parameter.sum() for parameter in cell.parameters())  # for parameters without effect
     gradients = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
     return [*(part.detach() for part in state)], gradients
 
@@ -246,9 +246,9 @@ def function_of_all(cell, direction, begun):
 @each_variant
 @each_direction
 def test_gradients_equal_differences(variant, direction):
-    begun = variant[0] is not recnn.LabelEmbeddingCell  # nothing has no label, whose vector 0 is not learnt
+    begun = variant[0] is not recnn.LabelEmbeddingCell  # the embedding of no label is 0 and not learnt
     function, inputs = function_of_all(made(variant), direction, begun)
-    # The second of its two backward passes goes another way, and rounds otherwise.
+    # The second of its two backward passes is by another engine, which rounds differently.
     assert torch.autograd.gradcheck(function, inputs, fast_mode=True, nondet_tol=1e-12)
 
 
@@ -294,7 +294,7 @@ def test_walks_in_flight_do_not_share_memory(variant):
 @pytest.mark.parametrize("begun", [True, False])
 def test_numbers_of_nodes_and_order_of_edges_do_not_matter(variant, direction, begun):
     cell, random = made(variant), Random(7)
-    # Without initial states, which are given tree by tree, the nodes of several trees may be mixed.
+    # Initial states need one tree per graph; without them, the nodes of several trees may be mixed.
     graph = random_tree(random, cell.arity, most=9) if begun else random_forest(random, cell.arity)
     x, initial = random_rows(graph, cell)
     initial = initial if begun else None
@@ -376,7 +376,7 @@ def test_has_input_goes_before_words(engine):
 @pytest.mark.parametrize("arity", [1, "sum"])
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad])
 def test_states_are_the_callers_own(arity, mode):
-    """Memory goes from one walk to the next, but never what was handed out, be it numbered in level order or not."""
+    """A later pass does not overwrite the states of an earlier one, with nodes in level order or not."""
     cell, time = recnn.LSTMCell(4, 100, arity), torch.arange(2000)
     chain = _dgl.graph((time[1:], time[:-1])), _dgl.graph((time[:-1], time[1:]))
     for graph in chain:

@@ -1,4 +1,4 @@
-"""What the papers say of their networks, and where implementations are known to go wrong."""
+"""Claims of the papers about their networks, and common mistakes of implementations."""
 
 import copy
 import math
@@ -91,7 +91,7 @@ def test_position_sees_the_order_of_siblings(cell):
 
 
 def relabelled(text):
-    """The tree with the same numbers for its labels whatever their order."""
+    """A tree whose labels have the same indices in whatever order they occur."""
     return recnn.tree_to_graph(Tree.fromstring(text), labels=recnn.Vocabulary(["S", "X", "Y", "Z"], unknown=None))
 
 
@@ -115,7 +115,7 @@ def test_children_stand_by_slot_not_by_edge(cell, engine):
 
 @pytest.mark.parametrize("cell", [c for c in by_position if not isinstance(c, recnn.UntiedRecursiveCell)], ids=name_of)
 def test_a_missing_child_is_zero(cell):
-    """(S a) under three slots: the same as with children whose states are 0, which only their weights could tell."""
+    """With one child in slot 1 of three, the weights of slots 0 and 2 have no effect."""
     cell = copy.deepcopy(cell).double()
     graph = _dgl.graph(([1], [0]), num_nodes=2)
     graph.edata["slot"] = torch.tensor([1])
@@ -172,7 +172,7 @@ def test_the_cell_of_a_leaf_is_gated(arity):
 @pytest.mark.parametrize("arity", [1, 2, "sum"])
 @pytest.mark.parametrize("kind", [recnn.RecursiveCell, recnn.LSTMCell])
 def test_two_biases_are_one_sum_counted_once(kind, arity):
-    """At leaves, at nodes with a word and without, with several children: only b_ih + b_hh matters."""
+    """Only the sum b_ih + b_hh matters, at leaves and at inner nodes, with one child or several."""
     cell = kind(H, H, arity).double()
     text = "(S (X (Y a)))" if arity == 1 else "(S (X a b) (Y c))"
     before = root(cell, tree(text))
@@ -216,7 +216,7 @@ def test_the_output_peephole_sees_the_new_cell(arity):
 
 @pytest.mark.parametrize("arity", [1, 2, 3, "sum"])
 def test_the_forget_gate_opens_with_its_bias(arity):
-    """Jozefowicz et al. 2015: at first f = σ(1) for every child, and the other gates σ(0)."""
+    """Jozefowicz et al. 2015: initially f = σ(1) for every child, by a bias of 1; the other gates have a bias of 0."""
     cell = zeroed(recnn.initialise(recnn.LSTMCell(H, H, arity), forget_bias=1), "weight_hh")
     graph = tree("(S (X a))" if arity == 1 else "(S a b)")
     x = vectors(graph)
@@ -253,7 +253,7 @@ def labelled(*labels):
 
 
 def test_untied_weights_go_by_the_pair_of_labels():
-    """SU-RNN: each pair of categories has a matrix of its own, and a pair is not its reverse."""
+    """SU-RNN: each ordered pair of labels has its own matrix."""
     cell = recnn.UntiedRecursiveCell(H, H, num_labels=3).double()
     torch.nn.init.normal_(cell.weight_hh)
     x = torch.randn(3, H, dtype=F64)

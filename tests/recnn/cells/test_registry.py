@@ -1,4 +1,4 @@
-"""A cell in a package of its own: installed, it is found by its name, and everything else works with it."""
+"""Cells by name, above all a cell of another installed package, and copies of cells with another input size."""
 
 import os
 import subprocess
@@ -53,7 +53,7 @@ ENTRY = (
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """What pip leaves of the package: its module, and its metadata with the entry points."""
+    """An installed package with a cell: its module, and its metadata with the entry points."""
     (tmp_path / "gated_cells.py").write_text(CELL)
     info = tmp_path / "gated_cells-1.0.dist-info"
     info.mkdir()
@@ -122,7 +122,7 @@ class Scaled(recnn.GRUCell):
 
 
 class Named(recnn.LSTMCell):
-    """Has an argument of its own before those that it forwards."""
+    """Takes further arguments beside those that it forwards."""
 
     def __init__(self, title, *args, shown=False, **options):
         super().__init__(*args, **options)

@@ -1,4 +1,4 @@
-"""Recurrent dropout, zoneout and layer normalisation, in training and after."""
+"""Recurrent dropout, zoneout and layer normalisation, in training and evaluation."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def test_one_seed_one_mask_on_both_engines(direction):
 
 
 class Chosen(recnn.RecursiveCell):
-    """h = the children's sum, so that a state shows which entries came through."""
+    """h = 1 + the sum of the children, so that a state shows the entries that were not dropped."""
 
     def apply_node(self, nodes, message):
         return recnn.HiddenState(nodes.inputs.new_ones(len(nodes.inputs), self.hidden_size) + message[0])
@@ -64,7 +64,7 @@ def test_other_dropout_draws_anew_at_every_step():
 
 def test_memory_cells_are_not_dropped():
     inner = recnn.LSTMCell(2, 3, 1).double()
-    torch.nn.init.zeros_(inner.weight_hh)  # all that passes from step to step is c
+    torch.nn.init.zeros_(inner.weight_hh)  # only c passes from step to step
     graph = recnn.sequence_to_graph(list("abc"))
     torch.testing.assert_close(on(graph, recnn.DropoutCell(inner, 1.0)).cell, on(graph, inner).cell, rtol=0, atol=1e-12)
 
@@ -159,8 +159,8 @@ def test_layer_norm_forgets_the_scale_of_its_inputs(kind):
         (lambda: recnn.ZoneoutCell(recnn.GRUCell(2, 3), -1), "hidden must be a probability, got -1"),
         (lambda: recnn.LSTM(2, 3, recurrent_dropout=1.5), "recurrent_dropout must be a probability, got 1.5"),
         (lambda: recnn.LSTM(2, 3, zoneout=True), "zoneout must be a probability, got True"),
-        (lambda: recnn.GRU(2, 3, zoneout=(0.1, 0.2)), "zoneout must be a rate or 1 of them"),
-        (lambda: recnn.GRU(2, []), "hidden_size has no layers"),
+        (lambda: recnn.GRU(2, 3, zoneout=(0.1, 0.2)), "zoneout must be a probability, or one for each of hidden, got"),
+        (lambda: recnn.GRU(2, []), "hidden_size must not be an empty list"),
         (lambda: recnn.RecursiveCell(3, 3, leaf="input", layer_norm=True), "layer_norm=True takes leaf='cell'"),
     ],
 )

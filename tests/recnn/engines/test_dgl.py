@@ -11,7 +11,7 @@ from tests.strategies import forests, trees
 
 
 def recursive_states(tree, cell, vector, states):
-    """Socher et al. 2011 by plain recursion: appends the state of every phrase to ``states``, children first."""
+    """Compute Socher et al. 2011 by plain recursion, and append the state of every phrase to ``states``."""
     children = [tree[0]] if len(tree) == 1 and isinstance(tree[0], str) else list(tree)
     if children == [tree[0]] and isinstance(tree[0], str):
         h = vector[tree[0]]

@@ -166,7 +166,7 @@ def test_networkx_graphs_that_are_no_tree_name_the_node(tree, message):
         (lambda: recnn.graph_to_tree(recnn.networkx_to_graph(nx.DiGraph([(0, 1)]))), "node 1 is a leaf without a word"),
         (
             lambda: recnn.graph_to_tree(dgl.batch([recnn.tree_to_graph(Tree.fromstring("(S a b)"))])),
-            "does not carry the vocabulary",
+            "the graph has no attribute 'vocabulary' for its word indices: pass vocabulary=",
         ),
         (
             lambda: recnn.graph_to_tree(recnn.sequence_to_graph(["a", "b"][:1]), vocabulary=[]),

@@ -55,7 +55,7 @@ def renumbered(parent, slot, rng):
 
 @st.composite
 def random_forests(draw):
-    """Trees, chains and batches of them; slots with gaps; nodes and edges in any order."""
+    """Batches of trees or chains, with gaps between slots, and nodes and edges in any order."""
     sizes = draw(st.lists(st.integers(1, 12), min_size=1, max_size=5))
     shape = draw(st.sampled_from(["any", "chain", "flat", "binary"]))
     whole, gaps = draw(st.booleans()), draw(st.booleans())
@@ -308,7 +308,7 @@ def test_a_chain_of_100000_nodes(fused):
     h = recnn.propagate(cell, graph, x).hidden
     h[-1].sum().backward()
     assert h.isfinite().all()
-    # An LSTM forgets: what it knows at the end, it knows from the last tokens.
+    # An LSTM forgets: its last state depends, up to rounding, on the last tokens only.
     short = x.detach()[-last:].requires_grad_()
     end = recnn.propagate(cell, dgl.graph((time[: last - 1], time[1:last])), short).hidden[-1]
     end.sum().backward()
@@ -320,7 +320,7 @@ def test_a_chain_of_100000_nodes(fused):
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
 def test_packed_chains_have_the_schedule_of_their_graph(lengths):
-    """Each hangs from its first token."""
+    """The graph has the first token of each chain as its root."""
     lengths = sorted(lengths, reverse=True)
     sizes = tuple(sum(length > time for length in lengths) for time in range(lengths[0]))
     begins = [sum(sizes[:time]) for time in range(len(sizes))]
