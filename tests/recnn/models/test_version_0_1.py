@@ -1,0 +1,45 @@
+"""Model folders written by version 0.1 can be loaded, and give the same predictions."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from nltk import Tree
+
+import recnn
+from recnn.data.datasets import PairDataset
+
+FOLDERS = Path(__file__).parent / "version_0_1"
+EXPECTED = json.loads((FOLDERS / "expected.json").read_text())
+TREE = Tree.fromstring("(S (NP the boy) (VP saw (NP her duck)))")
+OTHER = Tree.fromstring("(S (NP the duck) (VP saw her))")
+
+
+def predicted(model):
+    if isinstance(model, recnn.TreeClassifier):
+        return model.probabilities([TREE])[0]
+    if isinstance(model, recnn.PairModel):
+        return model.answers(PairDataset([(TREE, OTHER)], torch.tensor([3.0]), model.vocabulary)[[0]].forest)
+    if isinstance(model, recnn.SequenceModel):
+        return model.answers(torch.arange(12.0).view(2, 3, 2))
+    if isinstance(model, recnn.LanguageModel):
+        return model.score(model.indices(list("ab cab\n")))[0]
+    if isinstance(model, recnn.TreeAutoencoder):
+        return model(model.graph(TREE)).error
+    words = torch.tensor([[model.target.index(word)] for word in ("<s>", "le")])
+    return model(model.graph(TREE), words)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_folder_of_0_1_predicts_what_it_did(name, tmp_path):
+    model = recnn.load(FOLDERS / name)
+    torch.testing.assert_close(predicted(model), torch.tensor(EXPECTED[name]))
+    model.save(tmp_path / name)
+    torch.testing.assert_close(predicted(recnn.load(tmp_path / name)), predicted(model), rtol=0, atol=0)
+
+
+def test_every_kind_of_0_1_is_there():
+    kinds = {json.loads((FOLDERS / name / "model.json").read_text())["recnn"] for name in EXPECTED}
+    assert kinds == {"classifier", "pairs", "sequence", "language-model", "autoencoder", "translator"}
