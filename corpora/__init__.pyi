@@ -4,6 +4,7 @@ from .air_quality import WIND_DIRECTIONS as WIND_DIRECTIONS
 from .air_quality import AirQuality as AirQuality
 from .air_quality import read_air_quality as read_air_quality
 from .conllu import Dependencies as Dependencies
+from .conllu import MultiwordToken as MultiwordToken
 from .conllu import read_conllu as read_conllu
 from .downloads import DOWNLOADS as DOWNLOADS
 from .downloads import Download as Download

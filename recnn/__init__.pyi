@@ -41,11 +41,11 @@ from .gradients.norms import spectral_radius as spectral_radius
 from .gradients.probes import watch as watch
 from .graphs.convert import Vocabulary as Vocabulary
 from .graphs.convert import batch as batch
-from .graphs.convert import graph_to_networkx as graph_to_networkx
+from .graphs.networkx_trees import graph_to_networkx as graph_to_networkx
 from .graphs.convert import graph_to_productions as graph_to_productions
 from .graphs.convert import graph_to_sequence as graph_to_sequence
 from .graphs.convert import graph_to_tree as graph_to_tree
-from .graphs.convert import networkx_to_graph as networkx_to_graph
+from .graphs.networkx_trees import networkx_to_graph as networkx_to_graph
 from .graphs.convert import productions_to_graph as productions_to_graph
 from .graphs.convert import sequence_to_graph as sequence_to_graph
 from .graphs.convert import tree_to_graph as tree_to_graph

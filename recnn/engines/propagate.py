@@ -43,7 +43,7 @@ def propagate(
         engine: "levels", level by level; or "dgl", DGL's message passing, which also runs graphs whose nodes have
             several parents.
         has_input: (N,) bool, True for nodes with an input; by default nodes with a word (node data ``word`` is not -1),
-            or all nodes if the graph has no node data ``word``.
+            and all nodes of a graph without words, such as a tree of labels only.
 
     Returns:
         The state of the cell, a NamedTuple of tensors (N, *) in the order of the nodes.
@@ -51,8 +51,9 @@ def propagate(
     Raises:
         GraphError: the graph is not a forest (with "dgl": has a cycle), a child is in a slot that the cell does not
             have, or two are in the same slot (the message names the nodes); several children without slots.
-        ValueError: x or initial has another shape, x another dtype than the weights, or direction or engine is unknown.
-        TypeError: cell is not a cell, or graph not a graph.
+        ValueError: x, initial or has_input has another shape, x another dtype than the weights, or direction or engine
+            is unknown.
+        TypeError: cell is not a cell, graph not a graph, or has_input not bool.
     """
     _check_options(direction, engine)
     if not isinstance(cell, Cell):
@@ -115,13 +116,38 @@ def walk(
     return cell.State(*(part.index_select(0, schedule.rank) for part in found))
 
 
+def nodes_with_input(graph: DGLGraph, has_input: Tensor | None = None) -> Tensor | None:
+    """Return (N,) bool, True for nodes with an input, by the rule of `propagate`; None if all nodes have one.
+
+    In a batch, the rule holds for each graph, so that a batch has the states of its graphs.
+
+    Raises:
+        ValueError: has_input has another shape.
+        TypeError: has_input is not bool.
+    """
+    if has_input is not None:
+        if not isinstance(has_input, Tensor) or has_input.dtype != torch.bool:
+            kind = has_input.dtype if isinstance(has_input, Tensor) else type(has_input).__name__
+            raise TypeError(f"has_input must be a bool tensor, got {kind}")
+        if has_input.shape != (graph.num_nodes(),):
+            raise ValueError(f"has_input must be (N,) = ({graph.num_nodes()},), got {tuple(has_input.shape)}")
+        return has_input
+    if "word" not in graph.ndata:
+        return None
+    found: Tensor = graph.ndata["word"] >= 0
+    if graph.batch_size == 1:
+        return found if found.any() else None
+    tree = torch.repeat_interleave(torch.arange(graph.batch_size), graph.batch_num_nodes())
+    words = torch.zeros(graph.batch_size, dtype=torch.int64).index_add(0, tree, found.long())
+    return found if words.all() else found | (words == 0)[tree]
+
+
 def _absent(graph: DGLGraph, order: Tensor, has_input: Tensor | None) -> Tensor | None:
     """Return (N,), True for those of the nodes in ``order`` that have no input; None if all have one."""
-    if has_input is None:
-        if "word" not in graph.ndata:
-            return None
-        has_input = graph.ndata["word"] >= 0
-    absent = ~has_input[order]
+    found = nodes_with_input(graph, has_input)
+    if found is None:
+        return None
+    absent = ~found[order]
     return absent if absent.any() else None
 
 

@@ -1,1 +1,1 @@
-"""How far gradients reach, what bounds them, and backpropagation written out by hand."""
+"""Norms of gradients over steps and nodes, gradient clipping, and backpropagation written out by hand."""

@@ -1,16 +1,17 @@
-"""Backpropagation through time and through structure, written out: what autograd does, equation by equation.
+"""Backpropagation through time and through structure, written out equation by equation, without autograd.
 
-Nothing here is meant for training, and nothing of it uses autograd: each function is a loop over the equations in its
-docstring. The networks are those of `recnn.RNN`, of `recnn.LSTM` with peepholes, and of `recnn.RecursiveCell` over
-trees, and their gradients are autograd's.
+For teaching and testing, not for training: each function is a loop over the equations in its docstring. The networks
+are those of `recnn.RNN`, of `recnn.LSTM` with peepholes, and of `recnn.RecursiveCell` over trees; the gradients equal
+those of autograd.
 
-A loss enters as e_t = ∂L/∂h_t, what the loss itself sees of each state (zeros where it sees none); the states pass on
-the rest to one another. `softmax_output` makes these of one such loss. Then there are two quantities at each step:
+The backward functions take e_t, the direct gradient of the loss with respect to h_t, without the part through later
+steps (zeros if the loss does not depend on h_t directly); `softmax_output` computes it for the cross entropy. Two
+gradients are computed at each step:
 
-    ε_t = ∂L/∂h_t = e_t + what comes back from later steps        δ_t = ∂L/∂a_t, before the nonlinearity, h_t = f(a_t)
+    ε_t = ∂L/∂h_t = e_t + the gradient through later steps        δ_t = ∂L/∂a_t, with h_t = f(a_t)
 
-Shapes: T steps, B sequences, D input size, H hidden size. Vectors are rows, so that a Σ over steps of δ_t x_t^T, and
-over sequences, is ``delta.T @ x``. All that is made by a step t = 1..T is at index t, index 0 holding what was before.
+Shapes: T steps, B sequences, D input size, H hidden size. Vectors are rows, so that the sum of δ_t x_t^T over sequences
+is ``delta.T @ x``. States and gates of the steps t = 1..T are at index t; index 0 is the initial state.
 """
 
 from collections.abc import Sequence
@@ -26,20 +27,20 @@ class RNNWeights(NamedTuple):
     """The parameters of a recurrent network, or the gradients with respect to them."""
 
     W: Tensor
-    """(G H, D) of the inputs; G = 1, or 4 in an LSTM: i, f, g, o."""
+    """(G H, D) input weights; G = 1, or 4 in an LSTM: i, f, g, o."""
     U: Tensor
-    """(G H, H) of the states before."""
+    """(G H, H) recurrent weights."""
     b: Tensor
-    """(G H,)"""
+    """(G H,) bias."""
 
 
 def f(a: Tensor, nonlinearity: Nonlinearity) -> Tensor:
-    """Tanh or relu."""
+    """Apply the nonlinearity, tanh or relu."""
     return torch.tanh(a) if nonlinearity == "tanh" else a.clamp(min=0)
 
 
 def f_prime(h: Tensor, nonlinearity: Nonlinearity) -> Tensor:
-    """f'(a) by h = f(a): tanh' = 1 - tanh², and of relu 1 where it is positive, else 0."""
+    """Compute the derivative f'(a) from h = f(a): 1 - h² for tanh; 1 where h > 0, else 0, for relu."""
     return 1 - h * h if nonlinearity == "tanh" else (h > 0).to(h.dtype)
 
 
@@ -47,20 +48,20 @@ def f_prime(h: Tensor, nonlinearity: Nonlinearity) -> Tensor:
 
 
 def softmax_output(h: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A class at each step, and how wrong it is.
+    """Compute the cross entropy of a softmax output layer at each step, and its gradients.
 
         ŷ_t = softmax(V h_t + c)                  L = -Σ_t log ŷ_t[target_t]
         ∂L/∂(V h_t + c) = ŷ_t - y_t               y_t is 1 at the target, else 0
         ∂L/∂V = Σ_t (ŷ_t - y_t) h_t^T             ∂L/∂c = Σ_t (ŷ_t - y_t)             e_t = V^T (ŷ_t - y_t)
 
     Args:
-        h: (T, B, H).
-        targets: (T, B) classes.
-        V: (C, H).
-        c: (C,).
+        h: (T, B, H) states h_1 to h_T.
+        targets: (T, B) target classes.
+        V: (C, H) weights of the output layer.
+        c: (C,) bias of the output layer.
 
     Returns:
-        L, ∂L/∂V, ∂L/∂c, and e (T, B, H).
+        L (summed over steps and sequences), ∂L/∂V, ∂L/∂c, and e (T, B, H).
     """
     y_hat = torch.softmax(h @ V.T + c, dim=2)
     of_target = y_hat.gather(2, targets.unsqueeze(2))
@@ -73,16 +74,16 @@ def softmax_output(h: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> tuple[Te
 
 
 def rnn_forward(x: Tensor, h_0: Tensor, weights: RNNWeights, nonlinearity: Nonlinearity = "tanh") -> Tensor:
-    """The states of the network of Elman 1990, a_t = W x_t + U h_(t-1) + b, h_t = f(a_t).
+    """Compute the states of the RNN of Elman 1990, a_t = W x_t + U h_(t-1) + b, h_t = f(a_t).
 
     Args:
-        x: (T, B, D).
-        h_0: (B, H).
+        x: (T, B, D) inputs.
+        h_0: (B, H) initial state.
         weights: W, U, b.
-        nonlinearity: f.
+        nonlinearity: f, "tanh" or "relu".
 
     Returns:
-        (T + 1, B, H), h_0 to h_T.
+        (T + 1, B, H) states h_0 to h_T.
     """
     W, U, b = weights
     h = [h_0]
@@ -100,14 +101,14 @@ def rnn_backward(
         ∂L/∂W = Σ_t δ_t x_t^T          ∂L/∂U = Σ_t δ_t h_(t-1)^T                ∂L/∂b = Σ_t δ_t
         ∂L/∂x_t = W^T δ_t              ∂L/∂h_0 = U^T δ_1
 
-    So ∂h_T/∂h_t is a product of T - t factors diag(f') U, which is why it vanishes or explodes.
+    ∂h_T/∂h_t is a product of T - t factors diag(f') U; this is why gradients vanish or explode.
 
     Args:
-        x: (T, B, D).
-        h: (T + 1, B, H) as `rnn_forward` makes them.
-        e: (T, B, H), e_1 to e_T.
+        x: (T, B, D) inputs.
+        h: (T + 1, B, H) states, the result of `rnn_forward`.
+        e: (T, B, H) direct gradients e_1 to e_T.
         weights: W, U, b.
-        nonlinearity: f.
+        nonlinearity: f, "tanh" or "relu".
 
     Returns:
         The gradients of the weights, of x (T, B, D) and of h_0 (B, H).
@@ -129,36 +130,39 @@ def rnn_backward(
 def truncated_rnn_backward(
     x: Tensor, h: Tensor, e: Tensor, weights: RNNWeights, k1: int, k2: int, nonlinearity: Nonlinearity = "tanh"
 ) -> list[RNNWeights]:
-    """Truncated backpropagation through time: every k1 steps, k2 steps back.
+    """Truncated backpropagation through time: every k1 steps, a backward pass over the last k2 steps.
 
-    At t = k1, 2 k1, ... and at T the errors e of the k1 latest steps (at T, of those that are left), which are new, go
-    back through the k2 latest steps and no further, as if h_(t-k2) were given; an error is counted once. This is
-    BPTT(h; h') of Williams and Peng, "An efficient gradient-based algorithm for on-line training of recurrent network
-    trajectories", 1990, with h = k2 and h' = k1; the names are those of Sutskever's thesis, 2013. With k1 = k2,
-    where T is a multiple, the sequence falls into segments (`recnn.detached`); k1 = 1 learns at every step; k2 = T is
-    the whole gradient, in parts.
+    At t = k1, 2 k1, ... and at T, the direct gradients e of the steps since the last pass are propagated back through
+    the last k2 steps, with h_(t-k2) as a constant; each e is used in one pass only. This is BPTT(h; h') of Williams and
+    Peng, "An efficient gradient-based algorithm for on-line training of recurrent network trajectories", 1990, with
+    h = k2 and h' = k1; the names k1 and k2 are those of Sutskever's thesis, 2013. If k1 = k2 divides T, the sequence is
+    cut into segments (`recnn.detached`); k1 = 1 gives a gradient at every step; with k2 = T the gradients of the passes
+    add up to the full gradient.
 
     Args:
-        x: (T, B, D).
-        h: (T + 1, B, H) as `rnn_forward` makes them; where weights are updated between the passes, those that the
-            network went through.
-        e: (T, B, H).
+        x: (T, B, D) inputs.
+        h: (T + 1, B, H) states, the result of `rnn_forward`; if weights are updated between the passes, the states that
+            were computed with the weights of their time.
+        e: (T, B, H) direct gradients e_1 to e_T.
         weights: W, U, b.
-        k1: steps between two passes.
-        k2: steps of a pass, at least k1.
-        nonlinearity: f.
+        k1: number of steps between two passes.
+        k2: number of steps of a pass, at least k1.
+        nonlinearity: f, "tanh" or "relu".
 
     Returns:
-        The gradients of each pass.
+        The gradients of the weights, pass by pass.
+
+    Raises:
+        ValueError: not 1 <= k1 <= k2.
     """
     if not 1 <= k1 <= k2:
-        raise ValueError(f"expected 1 <= k1 <= k2, or errors are lost, got k1={k1} and k2={k2}")
+        raise ValueError(f"expected 1 <= k1 <= k2, so that no step is left out, got k1={k1} and k2={k2}")
     T, passes = len(x), []
     for before in range(0, T, k1):
         now = min(before + k1, T)
         first = max(0, now - k2)
         new = e[first:now].clone()
-        new[: before - first] = 0  # these went back in an earlier pass
+        new[: before - first] = 0  # used in an earlier pass
         gradients, _, _ = rnn_backward(x[first:now], h[first : now + 1], new, weights, nonlinearity)
         passes.append(gradients)
     return passes
@@ -168,10 +172,10 @@ def truncated_rnn_backward(
 
 
 def bottom_up(children: Sequence[Sequence[int]]) -> list[int]:
-    """The nodes of a forest, each after all its children."""
+    """Order the nodes of a forest so that each comes after all its children."""
     below = {child for own in children for child in own}
     order = [node for node in range(len(children)) if node not in below]
-    for node in order:  # grows as it goes: from the roots, level by level
+    for node in order:  # grows while it is iterated over: from the roots, level by level
         order.extend(children[node])
     return order[::-1]
 
@@ -179,7 +183,9 @@ def bottom_up(children: Sequence[Sequence[int]]) -> list[int]:
 def tree_forward(
     x: Tensor, children: Sequence[Sequence[int]], U: Tensor, b: Tensor, nonlinearity: Nonlinearity = "tanh"
 ) -> Tensor:
-    """The states of the plain recursive network: leaves are their vectors, and a parent p with children c_1..c_K is
+    """Compute the states of the plain recursive network over trees.
+
+    The state of a leaf is its input; that of a parent p with children c_1..c_K is
 
         a_p = U [h_(c_1); ...; h_(c_K)] + b        h_p = f(a_p)
 
@@ -187,14 +193,15 @@ def tree_forward(
     1996; Socher et al. 2011; `recnn.RecursiveCell` with ``leaf="input"``.
 
     Args:
-        x: (N, H), of which the rows of leaves are looked at.
-        children: of each of N nodes, by slot, K at most; `recnn.graphs.convert.children_of` makes them of a graph.
-        U: (H, K H).
-        b: (H,).
-        nonlinearity: f.
+        x: (N, H) inputs; only the rows of leaves are used.
+        children: children of each of N nodes, by slot, at most K; `recnn.graphs.structure.children_of` computes them
+            from a graph.
+        U: (H, K H) weights.
+        b: (H,) bias.
+        nonlinearity: f, "tanh" or "relu".
 
     Returns:
-        (N, H).
+        (N, H) states.
     """
     H = len(b)
     h = x.clone()
@@ -210,20 +217,20 @@ def tree_forward(
 def tree_backward(
     children: Sequence[Sequence[int]], h: Tensor, e: Tensor, U: Tensor, nonlinearity: Nonlinearity = "tanh"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Backpropagation through structure (Goller and Kuechler 1996): top-down, each error is split among the children.
+    """Backpropagation through structure (Goller and Kuechler 1996): top-down, from each parent to its children.
 
         ε_root = e_root                ε_(c_k) = e_(c_k) + U_k^T δ_p             c_k the child of p in slot k
         δ_p = f'(a_p) ⊙ ε_p            ∂L/∂U_k = Σ_p δ_p h_(c_k)^T               ∂L/∂b = Σ_p δ_p
         ∂L/∂x_leaf = ε_leaf
 
-    Through time a step has one successor; here too, the parent, but a parent has several predecessors.
+    As in a sequence, each node has at most one successor, its parent; but it can have several predecessors.
 
     Args:
-        children: of each node, by slot.
-        h: (N, H) as `tree_forward` makes them.
-        e: (N, H), what the loss itself sees of each node.
-        U: (H, K H).
-        nonlinearity: f.
+        children: children of each node, by slot.
+        h: (N, H) states, the result of `tree_forward`.
+        e: (N, H) direct gradients.
+        U: (H, K H) weights.
+        nonlinearity: f, "tanh" or "relu".
 
     Returns:
         The gradients of U, of b, and of x (N, H), 0 at inner nodes.
@@ -248,7 +255,7 @@ def tree_backward(
 
 
 class Peepholes(NamedTuple):
-    """The diagonal weights of an LSTM through which gates see cells, or the gradients with respect to them; (H,)."""
+    """The peephole weights of an LSTM, each (H,), or the gradients with respect to them."""
 
     i: Tensor
     f: Tensor
@@ -256,7 +263,10 @@ class Peepholes(NamedTuple):
 
 
 class LSTMTrace(NamedTuple):
-    """What an LSTM made of a sequence; (T + 1, B, H) each, index 0 for what was before (of the gates, zeros)."""
+    """Gates, cell inputs, cell states and outputs of an LSTM, each (T + 1, B, H); index 0 is the initial state.
+
+    At index 0, i, f, g and o are zeros.
+    """
 
     i: Tensor
     f: Tensor
@@ -267,7 +277,7 @@ class LSTMTrace(NamedTuple):
 
 
 def lstm_forward(x: Tensor, h_0: Tensor, c_0: Tensor, weights: RNNWeights, peepholes: Peepholes) -> LSTMTrace:
-    """The LSTM with forget gates and peepholes, Graves 2012, eqs. 4.2-4.10, one cell a block.
+    """Compute the states of the LSTM with forget gates and peepholes, Graves 2012, eqs. 4.2-4.10, one cell per block.
 
         i_t = σ(W_i x_t + U_i h_(t-1) + p_i ⊙ c_(t-1) + b_i)              input gates
         f_t = σ(W_f x_t + U_f h_(t-1) + p_f ⊙ c_(t-1) + b_f)              forget gates
@@ -276,14 +286,14 @@ def lstm_forward(x: Tensor, h_0: Tensor, c_0: Tensor, weights: RNNWeights, peeph
         o_t = σ(W_o x_t + U_o h_(t-1) + p_o ⊙ c_t + b_o)                  output gates
         h_t = o_t ⊙ tanh(c_t)                                             cell outputs
 
-    Graves writes ι, φ, ω for the gates, a for what is before their σ, s for c and b_c for h.
+    Graves writes ι, φ, ω for the gates, a for the arguments of their σ, s for c and b_c for h.
 
     Args:
-        x: (T, B, D).
-        h_0: (B, H).
-        c_0: (B, H).
+        x: (T, B, D) inputs.
+        h_0: (B, H) initial hidden state.
+        c_0: (B, H) initial cell state.
         weights: W, U, b, in the order i, f, g, o.
-        peepholes: p.
+        peepholes: p_i, p_f, p_o.
     """
     W, U, b = weights
     none = torch.zeros_like(h_0)
@@ -303,7 +313,9 @@ def lstm_forward(x: Tensor, h_0: Tensor, c_0: Tensor, weights: RNNWeights, peeph
 def lstm_backward(
     x: Tensor, trace: LSTMTrace, e: Tensor, weights: RNNWeights, peepholes: Peepholes, truncated: bool = False
 ) -> tuple[RNNWeights, Peepholes, Tensor, Tensor, Tensor]:
-    """The backward pass of the LSTM in the order of Graves 2012, chapter 4, after eq. 4.10: from T to 1,
+    """Backpropagation through time of the LSTM, in the order of Graves 2012, chapter 4, after eq. 4.10.
+
+    From t = T to 1,
 
         ε_h,t = e_t + U_i^T δ_i,t+1 + U_f^T δ_f,t+1 + U_g^T δ_g,t+1 + U_o^T δ_o,t+1            cell outputs
         δ_o,t = σ'(a_o,t) ⊙ tanh(c_t) ⊙ ε_h,t                                                  output gates
@@ -313,22 +325,23 @@ def lstm_backward(
         δ_f,t = σ'(a_f,t) ⊙ c_(t-1) ⊙ ε_c,t                                                    forget gates
         δ_i,t = σ'(a_i,t) ⊙ g_t ⊙ ε_c,t                                                        input gates
 
-    with all at T + 1 being 0, σ' = σ (1 - σ) and tanh' = 1 - tanh²; ε_c is ∂L/∂c (Graves's ε_s) and ε_h is ∂L/∂h (his
-    ε_c). Then the gradients of the weights are, with δ = [δ_i; δ_f; δ_g; δ_o],
+    where all terms at T + 1 are 0, σ' = σ (1 - σ) and tanh' = 1 - tanh²; ε_c is ∂L/∂c (Graves's ε_s) and ε_h is ∂L/∂h
+    (his ε_c). With δ = [δ_i; δ_f; δ_g; δ_o] the gradients of the weights are
 
         ∂L/∂W = Σ_t δ_t x_t^T        ∂L/∂U = Σ_t δ_t h_(t-1)^T        ∂L/∂b = Σ_t δ_t
         ∂L/∂p_i = Σ_t δ_i,t ⊙ c_(t-1)        ∂L/∂p_f = Σ_t δ_f,t ⊙ c_(t-1)        ∂L/∂p_o = Σ_t δ_o,t ⊙ c_t
 
-    From one cell state to the one before there is the factor f_t+1 and no matrix: where it is 1, an error stays.
+    From cell state to cell state the gradient is multiplied by f_t+1 and by no matrix: where f is 1, it is unchanged.
 
     Args:
-        x: (T, B, D).
-        trace: as `lstm_forward` makes it.
-        e: (T, B, H), e_1 to e_T.
+        x: (T, B, D) inputs.
+        trace: the result of `lstm_forward`.
+        e: (T, B, H) direct gradients e_1 to e_T.
         weights: W, U, b.
-        peepholes: p.
-        truncated: only errors in the cell states go back in time: all U and p are left out of ε_h and of the last line
-            of ε_c, as Hochreiter and Schmidhuber 1997 and, of the peepholes, Gers, Schraudolph and Schmidhuber 2002 do.
+        peepholes: p_i, p_f, p_o.
+        truncated: propagate gradients back in time through the cell states only: the terms with U in ε_h and those with
+            p in ε_c are left out, as in Hochreiter and Schmidhuber 1997 and, for the peepholes, in Gers, Schraudolph
+            and Schmidhuber 2002.
 
     Returns:
         The gradients of the weights, the peepholes, x (T, B, D), h_0 and c_0 (B, H).

@@ -1,4 +1,4 @@
-"""Norms of gradients and recurrent weights: what bounds them, and where one is NaN, infinite or too large."""
+"""Norms of gradients and spectral radii of recurrent weights: checks and clipping."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,15 @@ from recnn.errors import GradientError
 
 
 def check_gradients(module: nn.Module, max_norm: float = math.inf) -> None:
-    """Look at the gradients of all parameters, after a backward pass.
+    """Check the gradients of all parameters, after a backward pass.
+
+    Args:
+        module: its parameters without a gradient are skipped.
+        max_norm: largest norm of the gradient of a parameter.
 
     Raises:
-        GradientError: one is NaN or infinite somewhere, or longer than ``max_norm``; it names the parameter.
+        GradientError: a gradient has an entry that is NaN or infinite, or a norm above ``max_norm``; the message names
+            the parameter.
     """
     for name, parameter in module.named_parameters():
         if parameter.grad is not None:
@@ -27,12 +32,19 @@ def check_gradients(module: nn.Module, max_norm: float = math.inf) -> None:
 
 @torch.no_grad()
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
-    """Scale all gradients so that the norm of them together is at most ``max_norm``; return what it was.
+    """Clip the total norm of the gradients of ``parameters``, in place.
 
         g ← g · max_norm / ‖g‖    if ‖g‖ > max_norm
 
-    Pascanu et al. 2013, algorithm 1; `torch.nn.utils.clip_grad_norm_`, which takes no sparse gradients, such as those
-    of word vectors. A norm that is NaN or infinite scales nothing.
+    Pascanu et al. 2013, algorithm 1. Unlike `torch.nn.utils.clip_grad_norm_` it also takes sparse gradients, such as
+    those of word vectors. If the norm is NaN or infinite, the gradients stay as they are.
+
+    Args:
+        parameters: those without a gradient are skipped.
+        max_norm: largest norm of all gradients together, as one vector g.
+
+    Returns:
+        The norm before clipping, a scalar.
     """
     gradients = [_values(parameter) for parameter in parameters if parameter.grad is not None]
     if not gradients:
@@ -45,18 +57,20 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tenso
 
 
 def spectral_radius(weight: Tensor | nn.Module) -> Any:
-    """The largest |eigenvalue| of a square matrix, or of each recurrent matrix of a module.
+    """Compute the spectral radius ρ, the largest |eigenvalue|, of a matrix or of all recurrent weights of a module.
 
-    The states of a linear network h = U h + W x grow or fade as ρ(U)^t. Through h = f(U h + W x), where γ is the
-    largest slope of f (1 of tanh, 1/4 of σ), gradients vanish for sure if ρ(U) < 1/γ and U is normal, and can explode
-    only above; of another U the largest singular value says so (Pascanu et al. 2013, section 2.1).
+    The states of a linear network h_t = U h_(t-1) + W x_t grow or decay as ρ(U)^t. In h_t = f(U h_(t-1) + W x_t), with
+    γ the largest slope of f (1 for tanh, 1/4 for σ), ρ(U) < 1/γ is sufficient for gradients to vanish and ρ(U) > 1/γ
+    necessary for them to explode, if U is normal; for any other U this holds for its largest singular value (Pascanu
+    et al. 2013, section 2.1).
 
     Args:
-        weight: (H, H); or a module, whose every cell, and every recurrent layer of torch.nn, is looked at.
+        weight: matrix (H, H); or a module with cells, or with recurrent layers or cells of torch.nn.
 
     Returns:
-        A float; of a module a dict of them by the name of the parameter, in brackets the gate, and the child if there
-        are several: ``cells.0.weight_hh[f0, child 1]``. Blocks that are not square are left out.
+        A float for a matrix. For a module, a dict of floats by the name of the parameter, followed in brackets by the
+        gate and, if there are several, the child: ``cells.0.weight_hh[f0, child 1]``. Blocks that are not square, as
+        with projections, are left out.
     """
     if isinstance(weight, Tensor):
         return float(torch.linalg.eigvals(weight.detach()).abs().max())
@@ -69,7 +83,7 @@ def spectral_radius(weight: Tensor | nn.Module) -> Any:
 
 
 def _recurrent_blocks(path: str, module: Any) -> Iterator[tuple[str, list[str], Tensor]]:
-    """The name, gate and child, and the matrix (H, H), of each product of a module with the states before."""
+    """Name of the parameter, gate and child, and matrix (H, H), of each recurrent weight of a module."""
     H, K = module.hidden_size, getattr(module, "slots", 1)
     for name, parameter in module.named_parameters(prefix=path, recurse=False):
         if not name.rpartition(".")[2].startswith(("weight_hh", "weight_leaf")):
@@ -78,7 +92,7 @@ def _recurrent_blocks(path: str, module: Any) -> Iterator[tuple[str, list[str], 
         gates = _gates(module, len(weight) // H)
         for gate, rows in zip(gates, weight.split(H), strict=True):
             for child, block in enumerate(rows.chunk(K, dim=1)):
-                if block.shape[1] >= H:  # beside the states stand, in one cell, embeddings of labels
+                if block.shape[1] >= H:  # a LabelEmbeddingCell has further columns for label embeddings
                     labels = [gate] * bool(gate) + [f"child {child}"] * (K > 1)
                     yield name, labels, block[:, :H]
 
@@ -95,7 +109,7 @@ def _gates(module: Any, count: int) -> list[str]:
 
 
 def _values(parameter: nn.Parameter) -> Tensor:
-    """The entries of a gradient, as they can be changed in place; those of a sparse one that are there."""
+    """The gradient of a parameter, to be changed in place; of a sparse gradient, its stored values."""
     assert parameter.grad is not None
     if not parameter.grad.is_sparse:
         return parameter.grad
@@ -104,7 +118,11 @@ def _values(parameter: nn.Parameter) -> Tensor:
 
 
 def fault(rows: Tensor, max_norm: float, order: Tensor | None = None) -> tuple[int, float] | None:
-    """Which of the rows (N, S) is too long, first in ``order``, and its norm; None if none is."""
+    """Find the first row of (N, S), by ``order`` (N,), whose norm is NaN, infinite or above ``max_norm``.
+
+    Returns:
+        Index of the row and its norm; None if there is no such row.
+    """
     norm = torch.linalg.vector_norm(rows.detach().double(), dim=1)
     bad = (~(norm <= max_norm) | ~norm.isfinite()).nonzero().squeeze(1)
     if not len(bad):
@@ -114,5 +132,5 @@ def fault(rows: Tensor, max_norm: float, order: Tensor | None = None) -> tuple[i
 
 
 def complaint(what: str, row: int, norm: float, max_norm: float) -> str:
-    """What to say of a row that `fault` found."""
+    """Message about a norm that `fault` found."""
     return f"the norm of {what} is {norm:.2g}, over {max_norm:g}" if math.isfinite(norm) else f"{what} is {norm}"

@@ -1,8 +1,10 @@
-"""Gradients made visible: how far they reach, where they vanish or explode, and what bounds them.
+"""Gradients with respect to the states of a network: measure where they vanish or explode.
 
-The gradient with respect to a state inside a walk is found by a probe: zeros that are added to the state of each node,
-so that ∂L/∂probe = ∂L/∂h, through all later nodes and layers, for any cell, and without a change to a cell or an
-engine. The probes enter as further columns of the inputs, which bring them to their nodes in any order of the walk.
+The gradient with respect to the state of a node is found by a *probe*: zeros that are added to the state, so that
+∂L/∂probe = ∂L/∂h, through all later nodes and layers. Probes are passed as additional columns of the inputs; so this
+works for any cell and any order of the nodes, without changes to cells and engines.
+
+A *walk* is one run of one cell over all nodes: one layer in one direction.
 """
 
 import math
@@ -26,15 +28,15 @@ from recnn.layers.encoder import Encoder, Forest
 
 @dataclass(frozen=True, eq=False)
 class GradientNorms:
-    """How large the gradient of something late is with respect to every state of one layer, in one direction.
+    """Norms of the gradients with respect to the states of one layer in one direction, see `gradient_norms`.
 
     Attributes:
-        where: the layer and the direction, in words.
-        layer: from 0.
-        direction: "up" or "down"; of a sequence "up" is from the first step to the last.
-        distance: (N,) how many steps lie between each node and the end of the walk: up, its depth below the root (of a
-            sequence T - 1 - t); down, the longest way to a leaf below it.
-        norms: for each field of the state, (N,) in float64.
+        where: name of the layer and direction, such as "layer 0, up".
+        layer: index of the layer, from 0.
+        direction: "up" or "down"; in a sequence "up" is from the first step to the last.
+        distance: (N,) number of steps from each node to the end: for "up" its depth below the root (in a sequence
+            T - 1 - t), for "down" its height, the number of edges to the deepest leaf below it.
+        norms: norms (N,) in float64 for each field of the state, by the name of the field.
     """
 
     where: str
@@ -44,7 +46,11 @@ class GradientNorms:
     norms: dict[str, Tensor]
 
     def by_distance(self, field: str = "hidden") -> Tensor:
-        """(steps,) the mean of the norms over the nodes at distance 0, 1, ..."""
+        """Compute the mean norm over the nodes at each distance 0, 1, ...
+
+        Args:
+            field: field of the state, such as "hidden" or "cell".
+        """
         norms = self.norms[field]
         total = norms.new_zeros(int(self.distance.max()) + 1).index_add(0, self.distance, norms)
         return total / torch.bincount(self.distance)
@@ -56,24 +62,29 @@ def gradient_norms(
     late: Callable[[Any], Tensor] | None = None,
     norm: Literal["frobenius", "spectral"] = "frobenius",
 ) -> list[GradientNorms]:
-    """The norms ‖∂s/∂h_n‖ of something late, s, with respect to the state of each node n of each layer.
+    """Compute the norms ‖∂s/∂h_n‖ of the gradient of s, such as a loss, with respect to the state of each node n.
 
-    With s the last state of a sequence it is what Bengio, Simard and Frasconi, "Learning long-term dependencies with
-    gradient descent is difficult", 1994, and Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent
-    neural networks", ICML 2013, section 2, show to vanish or to explode with the number of steps between the two. The
-    fields of a state count each by itself, as what a node hands on: ∂s/∂c_n leaves out that h_n, too, is made of c_n.
+    With s the last state of a sequence, this gradient vanishes or explodes with the number of steps between n and the
+    last: Bengio, Simard and Frasconi, "Learning long-term dependencies with gradient descent is difficult", 1994;
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, section 2. The
+    fields of a state are treated as independent: ∂s/∂c_n does not include the path from c_n through h_n.
 
     Args:
-        network: a `recnn.Recurrent` (RNN, LSTM, GRU), a `recnn.Encoder`, any module made of them, or a `recnn.Cell`.
-        inputs: what it is called with; a cell with a graph and x, as an encoder of one layer.
-        late: makes s of what the network returns: a scalar, such as a loss, or K numbers, whose Jacobian (K, H) at
-            each node is measured. By default the hidden states where the last layer's walks end, summed over the trees
-            of a batch, which do not see each other.
-        norm: of the Jacobian: "frobenius", or "spectral", its largest singular value, for which all of it is kept,
-            K · N · H numbers. Of a scalar both are the length of the gradient.
+        network: a `recnn.Recurrent` (RNN, LSTM, GRU), a `recnn.Encoder`, any module that contains them, or a
+            `recnn.Cell`, which becomes an encoder of one layer.
+        inputs: inputs of the network.
+        late: function from the output of the network to s: a scalar, or a tensor of K numbers, for which the norm is
+            that of the Jacobian (K, H) of each node. Default: the final hidden states of the last layer, summed over
+            the trees of a batch.
+        norm: norm of the Jacobian: "frobenius", or "spectral", its largest singular value, which needs memory for
+            K · N · H numbers. For a scalar both are the Euclidean norm of the gradient.
 
     Returns:
-        One for each layer and direction, in the order of the walks.
+        A `GradientNorms` for each layer and direction, in the order of computation.
+
+    Raises:
+        ValueError: ``network`` contains no `recnn.Encoder`, or ``norm`` is unknown.
+        RuntimeError: the network is already being watched, see `watch`.
     """
     if norm not in ("frobenius", "spectral"):
         raise ValueError(f"norm must be 'frobenius' or 'spectral', got {norm!r}")
@@ -96,26 +107,29 @@ def gradient_norms(
 
 @contextmanager
 def watch(network: nn.Module, max_state: float = math.inf, max_gradient: float = math.inf) -> Iterator[None]:
-    """Within it, the first state or gradient that is NaN, infinite or too long is an error that names its place.
+    """Context manager that raises an error at the first state or gradient that is NaN, infinite or too large.
 
         with recnn.watch(model, max_gradient=1e3):
             loss(model(graph), target).backward()
 
         GradientError: layer 1, up, step 3, node 17: the norm of the gradient of hidden is 4.1e+04, over 1000
 
-    A walk's states are looked at when it ends, and the bad one with the fewest steps before it is named; the gradients
-    with respect to them when the backward pass leaves the layer, and the one that it came to first is named. At the end
-    of the block the gradients of the parameters follow, as in `check_gradients`. All cells run in plain autograd here,
-    slower than in their own loops: this is for finding out.
+    The states of a layer and direction are checked after its forward pass, and the error names the earliest step; the
+    gradients with respect to them after its backward pass, and the error names the first in backward order. The
+    gradients of the parameters are checked at the end of the block, as in `check_gradients`. For debugging: cells run
+    in plain autograd, slower than usual.
 
     Args:
-        network: a `recnn.Recurrent`, a `recnn.Encoder`, or any module made of them.
-        max_state: the longest that a state may be.
-        max_gradient: the longest that the gradient with respect to a state, or that of a parameter, may be.
+        network: a `recnn.Recurrent`, a `recnn.Encoder`, or any module that contains them.
+        max_state: largest norm of a field of a state.
+        max_gradient: largest norm of the gradient with respect to a field of a state, or to a parameter.
 
     Raises:
-        GradientError: see above. A step is one before which so many others had to be done: of a sequence the time,
-            counted from where it is read; going up a tree, the height of the node; going down, its depth.
+        GradientError: a state or gradient is NaN, infinite or too large. The message names the layer, direction, step,
+            node and field. In a sequence the step is the time, counted from the end that is read first; in a tree, the
+            height of the node for "up", its depth for "down".
+        ValueError: ``network`` contains no `recnn.Encoder`.
+        RuntimeError: the network is already being watched.
     """
 
     def look(walk: _Walk) -> None:
@@ -131,7 +145,7 @@ def watch(network: nn.Module, max_state: float = math.inf, max_gradient: float =
 
 
 class _Walk:
-    """One walk of one cell with probes: its states, and where each of them stands."""
+    """One walk with probes: its states, and the step and distance of each node."""
 
     def __init__(
         self, where: str, layer: int, direction: Direction, state: Any, probes: Tensor, step: Tensor, distance: Tensor
@@ -142,11 +156,11 @@ class _Walk:
         self.sizes = [part[0].numel() for part in state]
 
     def split(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """(*, S) to the fields of the state, each flat."""
+        """Split columns (*, S) into the fields of the state, each flattened."""
         return torch.split(rows, self.sizes, dim=-1)
 
     def check(self, parts: Any, order: Tensor, of: str, largest: float) -> None:
-        """Raise an error if a row of a field is no number or too long, at the one that is first in ``order``."""
+        """Raise an error for the first row, by ``order``, whose norm in a field is NaN, infinite or too large."""
         faults = [fault(part.flatten(1), largest, order) for part in parts]
         found = [(int(order[one[0]]), field, one) for field, one in enumerate(faults) if one is not None]
         if found:
@@ -156,7 +170,7 @@ class _Walk:
 
 
 class _Jacobian:
-    """The norms of ∂s/∂h_n at each node of a walk, from the rows of the Jacobian, one for each entry of s."""
+    """Norms of the Jacobian ∂s/∂h_n at each node of a walk, accumulated row by row, one row for each entry of s."""
 
     def __init__(self, walk: _Walk, norm: str) -> None:
         self.walk, self.norm = walk, norm
@@ -164,8 +178,8 @@ class _Jacobian:
         self.squares: list[Any] = [0.0] * len(walk.fields)
 
     def add(self, gradient: Tensor) -> None:
-        """Take the next row, (N, S)."""
-        gradient = gradient.double()  # in which the square of a small float is not 0
+        """Add the next row of the Jacobian, (N, S)."""
+        gradient = gradient.double()  # squares of small floats underflow in float32
         if self.norm == "spectral":
             self.rows.append(gradient)
         else:
@@ -173,7 +187,7 @@ class _Jacobian:
             self.squares = [total + part.square().sum(1) for total, part in zip(self.squares, parts, strict=True)]
 
     def norms(self) -> dict[str, Tensor]:
-        """(N,) for each field."""
+        """The norms (N,) for each field."""
         if self.norm == "spectral":
             parts = self.walk.split(torch.stack(self.rows, dim=1))  # (N, K, H)
             found = [torch.linalg.matrix_norm(part, ord=2) for part in parts]
@@ -183,7 +197,7 @@ class _Jacobian:
 
 
 def _ends(walks: list[_Walk]) -> Tensor:
-    """The hidden states where the walks of the last layer end, summed over the trees."""
+    """The final hidden states of the last layer, summed over the trees."""
     last = [walk for walk in walks if walk.layer == walks[-1].layer][-2:]
     last = last if last[0].direction != last[-1].direction else last[-1:]
     return torch.cat([walk.state.hidden[walk.distance == 0].sum(0) for walk in last])
@@ -191,15 +205,15 @@ def _ends(walks: list[_Walk]) -> Tensor:
 
 @contextmanager
 def _probed(network: nn.Module, report: Callable[[_Walk], None]) -> Iterator[None]:
-    """Within it, all walks of all encoders in ``network`` have probes and are reported."""
+    """Context manager that adds probes to all walks of all encoders in ``network`` and reports each walk."""
     encoders = [(name, module) for name, module in network.named_modules() if isinstance(module, Encoder)]
     if not encoders:
         raise ValueError(
-            f"a {type(network).__name__} has no recnn.Encoder in it, whose states could be seen; recnn.RNN, LSTM and "
-            "GRU load the weights of torch.nn's"
+            f"expected a network that contains a recnn.Encoder, got a {type(network).__name__} without one; for "
+            "networks of torch.nn, load their state dicts into recnn.RNN, LSTM or GRU"
         )
     if any("run" in vars(encoder) for _, encoder in encoders):
-        raise RuntimeError("the network is being watched already")
+        raise RuntimeError("the network is already being watched")
     try:
         for name, encoder in encoders:
             encoder.run = _run_with_probes(name, encoder, report)  # type: ignore[method-assign]
@@ -226,15 +240,16 @@ class _ProbedForest(Forest):
 
     def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
         graph = getattr(self.forest, "graph", None)  # None for chains
-        if graph is not None and not everywhere and "word" in graph.ndata:
-            x = x.masked_fill((graph.ndata["word"] < 0).unsqueeze(1).to(x.device), 0)  # what no input counts as
+        present = None if everywhere else self.nodes_with_input()
+        if present is not None:  # a node without an input counts as x = 0
+            x = x.masked_fill(~present.unsqueeze(1).to(x.device), 0)
         made = _ProbedCell(cell)
         probes = x.new_zeros(len(x), made.width, requires_grad=torch.is_grad_enabled())
         state = self.forest.walk(made, torch.cat([x, probes], dim=1), direction, initial, everywhere=True)
         if graph is not None:
             depth, height = _depth_and_height(schedule(graph))
             upward = direction == "up"
-        else:  # chains hang from their first steps, so that reading from there goes down
+        else:  # the first step is the root of a chain, so "up" of a sequence is "down" here
             depth, height = _depth_and_height(self.forest.schedule)
             upward = direction == "down"
         step, distance = (height, depth) if upward else (depth, height)
@@ -243,12 +258,15 @@ class _ProbedForest(Forest):
         self.report(_Walk(f"{self.prefix}layer {layer}, {direction}", layer, direction, state, probes, step, distance))
         return state
 
+    def nodes_with_input(self) -> Tensor | None:
+        return self.forest.nodes_with_input()  # type: ignore[no-any-return]
+
     def trees(self) -> Tensor:
         return self.forest.trees()  # type: ignore[no-any-return]
 
 
 def _depth_and_height(levels: Schedule) -> tuple[Tensor, Tensor]:
-    """(N,) twice, in the order of the nodes: edges to the root, and to the deepest leaf below."""
+    """Number of edges to the root, and to the deepest leaf below, of each node, both (N,) in the order of the nodes."""
     sizes = levels.order.new_tensor([end - begin for begin, end in pairwise(levels.offsets)])
     depth = torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)
     height = torch.zeros_like(depth)
@@ -258,7 +276,7 @@ def _depth_and_height(levels: Schedule) -> tuple[Tensor, Tensor]:
 
 
 class _ProbedCell(Cell):
-    """A cell that adds the last columns of its inputs to the states that it makes."""
+    """A cell that adds the last columns of its inputs, the probes, to the states of another cell."""
 
     def __init__(self, cell: Cell) -> None:
         sizes = [math.prod(shape) for shape in cell.state_shapes()]

@@ -1,4 +1,4 @@
-"""Conversion of trees, sequences, production rules and networkx trees to DGLGraph, and back.
+"""Conversion of trees, sequences and production rules to DGLGraph, and back.
 
 A tree is a DGLGraph with an edge from each child to its parent. Node data, int64 throughout:
 
@@ -19,7 +19,6 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import networkx as nx
 import torch
 from nltk import Tree
 
@@ -28,6 +27,7 @@ from parsers.rules import Rule, productions, tree_from_productions
 from parsers.trees import constituents
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
+from recnn.graphs.structure import build, children_of, name_nodes, names_of
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -53,7 +53,7 @@ def tree_to_graph(tree: Tree, vocabulary: Vocabulary | None = None, labels: Voca
         c.node if isinstance(c.node, str) else c.node[0] if len(c.node) == 1 and isinstance(c.node[0], str) else None
         for c in kept
     ]
-    return _graph(
+    return build(
         [index[c.parent] if c.parent >= 0 else -1 for c in kept],
         words,
         [c.node.label() if isinstance(c.node, Tree) else None for c in kept],
@@ -83,53 +83,6 @@ def productions_to_graph(
     return tree_to_graph(tree_from_productions(words, rules), vocabulary, labels)
 
 
-def networkx_to_graph(
-    tree: nx.DiGraph, vocabulary: Vocabulary | None = None, labels: Vocabulary | None = None
-) -> DGLGraph:
-    """Convert a networkx tree, with edges from parent to child as in networkx's arborescences, to a graph.
-
-    The node attributes ``word`` and ``label`` are optional. Children are sorted by the edge attribute ``slot``, 0 by
-    default; those with equal slots are in the order in which their edges were added. The names of the nodes are lost.
-
-    Args:
-        tree: the tree.
-        vocabulary: as in `tree_to_graph`.
-        labels: as in `tree_to_graph`.
-
-    Raises:
-        GraphError: undirected edges, no nodes, several roots, a node with several parents, or a cycle; the message
-            names the nodes.
-        InputError: as in `tree_to_graph`.
-    """
-    if not tree.is_directed():
-        raise GraphError("the networkx graph is undirected: use a DiGraph with edges from parent to child")
-    if not len(tree):
-        raise GraphError("the networkx graph has no nodes")
-    crowded = [node for node, degree in tree.in_degree() if degree > 1]
-    if crowded:
-        raise GraphError(f"node {crowded[0]!r} has several parents: {sorted(tree.predecessors(crowded[0]), key=str)}")
-    roots = [node for node, degree in tree.in_degree() if degree == 0]
-    if len(roots) > 1:
-        raise GraphError(f"the tree has {len(roots)} roots: {', '.join(map(repr, roots[:8]))}")
-    preorder: list[tuple[object, int]] = []
-    agenda: list[tuple[object, int]] = [(root, -1) for root in roots]
-    while agenda:
-        node, parent = agenda.pop()
-        below = sorted(tree[node], key=lambda child: tree[node][child].get("slot", 0))
-        agenda.extend((child, len(preorder)) for child in reversed(below))
-        preorder.append((node, parent))
-    if len(preorder) < len(tree):
-        cycle = [edge[0] for edge in nx.find_cycle(tree.subgraph(set(tree) - {node for node, _ in preorder}))]
-        raise GraphError(f"nodes {', '.join(map(repr, cycle))} form a cycle")
-    return _graph(
-        [parent for _, parent in preorder],
-        [tree.nodes[node].get("word") for node, _ in preorder],
-        [tree.nodes[node].get("label") for node, _ in preorder],
-        vocabulary,
-        labels,
-    )
-
-
 def sequence_to_graph(tokens: Sequence[str], vocabulary: Vocabulary | None = None) -> DGLGraph:
     """Convert a sequence to a chain: node t has token t, and its only child is node t-1.
 
@@ -149,7 +102,7 @@ def sequence_to_graph(tokens: Sequence[str], vocabulary: Vocabulary | None = Non
     graph = _dgl.graph((time[:-1], time[1:]), num_nodes=len(tokens))
     graph.edata["slot"] = torch.zeros(len(tokens) - 1, dtype=torch.int64)
     graph.ndata["span"] = torch.stack([torch.ones_like(time), time + 1], dim=1)
-    _name_nodes(graph, list(tokens), [None] * len(tokens), vocabulary, None)
+    name_nodes(graph, list(tokens), [None] * len(tokens), vocabulary, None)
     return graph
 
 
@@ -168,7 +121,7 @@ def graph_to_tree(
             without an entry in its table.
     """
     children, root = children_of(graph)
-    words, names = _names(graph, "word", vocabulary), _names(graph, "label", labels)
+    words, names = names_of(graph, "word", vocabulary), names_of(graph, "label", labels)
     made: list[Tree | str] = []
     agenda: list[tuple[int, list[Tree | str]]] = [(root, made)]
     while agenda:
@@ -205,7 +158,7 @@ def graph_to_sequence(graph: DGLGraph, vocabulary: Sequence[str] | None = None) 
         GraphError: the graph is not one chain, a node has no word, or an index has no entry in the vocabulary.
     """
     children, node = children_of(graph)
-    words = _names(graph, "word", vocabulary)
+    words = names_of(graph, "word", vocabulary)
     tokens: list[str] = []
     while True:
         word = words[node]
@@ -217,37 +170,17 @@ def graph_to_sequence(graph: DGLGraph, vocabulary: Sequence[str] | None = None) 
         (node,) = children[node]
 
 
-def graph_to_networkx(
-    graph: DGLGraph, vocabulary: Sequence[str] | None = None, labels: Sequence[str] | None = None
-) -> nx.DiGraph:
-    """Convert the graph of one tree to a networkx tree, the inverse of `networkx_to_graph`.
-
-    The nodes have the attributes ``word`` and ``label``, and the edges, from parent to child, the attribute ``slot``.
-
-    Raises:
-        GraphError: not one tree (see `children_of`), or an index without an entry in its table.
-    """
-    children, _ = children_of(graph)
-    words, names = _names(graph, "word", vocabulary), _names(graph, "label", labels)
-    tree: nx.DiGraph = nx.DiGraph()
-    for node in range(graph.num_nodes()):
-        attributes = {"word": words[node], "label": names[node]}
-        tree.add_node(node, **{key: value for key, value in attributes.items() if value is not None})
-    for parent, below in enumerate(children):
-        tree.add_edges_from((parent, child, {"slot": slot}) for slot, child in enumerate(below))
-    return tree
-
-
 def batch(graphs: Sequence[DGLGraph]) -> DGLGraph:
     """Batch graphs into one, as `dgl.batch` does, with a common vocabulary and common labels.
 
     Where the vocabularies (or labels) of the graphs differ, they are merged, and the indices are changed accordingly.
 
     Raises:
-        GraphError: no graphs, or some with and some without a vocabulary or labels.
+        GraphError: no graphs, or some with and some without a vocabulary, labels, or node or edge data.
     """
     if not graphs:
         raise GraphError("there are no graphs to batch")
+    _check_same_data(graphs)
     forest = _dgl.batch(list(graphs))
     for key, name in (("word", "vocabulary"), ("label", "labels")):
         tables: list[Vocabulary | None] = [getattr(graph, name, None) for graph in graphs]
@@ -278,120 +211,14 @@ def unbatch(forest: DGLGraph) -> list[DGLGraph]:
     return graphs
 
 
-def children_of(graph: DGLGraph) -> tuple[list[list[int]], int]:
-    """Return the children of each node in the order of their slots, and the root, of the graph of one tree.
-
-    Raises:
-        GraphError: a batch, no nodes, several roots, a node with two parents, a cycle, two children in one slot, or no
-            slots; the message names the nodes.
-    """
-    if graph.batch_size != 1:
-        raise GraphError(f"the graph is a batch of {graph.batch_size}: take its trees one by one with recnn.unbatch")
-    if graph.num_nodes() == 0:
-        raise GraphError("the graph has no nodes")
-    if graph.num_edges() and "slot" not in graph.edata:
-        raise GraphError(
-            "the edges have no 'slot': set graph.edata['slot'] to the position of each child among its siblings"
-        )
-    sources, targets = (ends.tolist() for ends in graph.edges())
-    slots = graph.edata["slot"].tolist() if graph.num_edges() else []
-    parent = [-1] * graph.num_nodes()
-    children: list[list[tuple[int, int]]] = [[] for _ in parent]
-    for source, target, slot in zip(sources, targets, slots, strict=True):
-        if parent[source] >= 0:
-            raise GraphError(f"node {source} has two parents: {parent[source]} and {target}")
-        parent[source] = target
-        children[target].append((slot, source))
-    roots = [node for node, above in enumerate(parent) if above < 0]
-    if len(roots) > 1:
-        raise GraphError(f"the graph has {len(roots)} roots: nodes {', '.join(map(str, roots[:8]))}")
-    reached = list(roots)
-    for node in reached:  # the list grows during the loop
-        reached.extend(child for _, child in children[node])
-    if len(reached) < len(parent):
-        raise GraphError(f"nodes {_cycle(parent, set(reached))} form a cycle")
-    for node, below in enumerate(children):
-        below.sort()
-        if len({slot for slot, _ in below}) < len(below):
-            raise GraphError(f"two children of node {node} share a slot: (slot, child) {below}")
-    return [[child for _, child in below] for below in children], roots[0]
-
-
-def _cycle(parent: list[int], reached: set[int]) -> str:
-    node = next(node for node in range(len(parent)) if node not in reached)
-    seen: list[int] = []
-    while node not in seen:
-        seen.append(node)
-        node = parent[node]
-    return " -> ".join(map(str, [*seen[seen.index(node) :], node]))
-
-
-def _graph(
-    parents: list[int],
-    words: list[str | None],
-    names: list[str | None],
-    vocabulary: Vocabulary | None,
-    labels: Vocabulary | None,
-) -> DGLGraph:
-    """Make the graph of a tree from the parents of its nodes in preorder, -1 for the root."""
-    depth = [0] * len(parents)
-    slot = [0] * len(parents)
-    degree = [0] * len(parents)
-    for node, parent in enumerate(parents[1:], 1):
-        depth[node] = depth[parent] + 1
-        slot[node] = degree[parent]
-        degree[parent] += 1
-    last = list(accumulate((below == 0 for below in degree), initial=0))[1:]  # number of leaves up to each node
-    first = [leaves + (degree[node] > 0) for node, leaves in enumerate(last)]
-    for node in reversed(range(1, len(parents))):
-        last[parents[node]] = max(last[parents[node]], last[node])
-
-    # In preorder, nodes of one depth are in order from left to right, so a stable sort by depth is breadth first.
-    order = sorted(range(len(parents)), key=depth.__getitem__)
-    number = [0] * len(parents)
-    for position, node in enumerate(order):
-        number[node] = position
-    graph = _dgl.graph(
-        (
-            torch.arange(1, len(parents)),
-            torch.tensor([number[parents[node]] for node in order[1:]], dtype=torch.int64),
-        ),
-        num_nodes=len(parents),
-    )
-    graph.edata["slot"] = torch.tensor([slot[node] for node in order[1:]], dtype=torch.int64)
-    graph.ndata["span"] = torch.tensor([(first[node], last[node]) for node in order], dtype=torch.int64)
-    _name_nodes(graph, [words[node] for node in order], [names[node] for node in order], vocabulary, labels)
-    return graph
-
-
-def _name_nodes(
-    graph: DGLGraph,
-    words: list[str | None],
-    names: list[str | None],
-    vocabulary: Vocabulary | None,
-    labels: Vocabulary | None,
-) -> None:
-    for key, attribute, texts, table in (("word", "vocabulary", words, vocabulary), ("label", "labels", names, labels)):
-        if table is None:
-            table = Vocabulary((text for text in texts if text is not None), unknown=None)
-        graph.ndata[key] = torch.tensor([-1 if text is None else table.index(text) for text in texts])
-        setattr(graph, attribute, table)
-
-
-def _names(graph: DGLGraph, key: str, table: Sequence[str] | None) -> list[str | None]:
-    """Return the word or label of each node as text, None where a node has none."""
-    attribute = {"word": "vocabulary", "label": "labels"}[key]
-    if key not in graph.ndata:
-        return [None] * graph.num_nodes()
-    if table is None:
-        table = getattr(graph, attribute, None)
-    indices: list[int] = graph.ndata[key].tolist()
-    if table is None and any(index >= 0 for index in indices):
-        raise GraphError(f"the graph has no attribute {attribute!r} for its {key} indices: pass {attribute}=")
-    for node, index in enumerate(indices):
-        if table is not None and index >= len(table):
-            raise GraphError(f"node {node} has {key} {index}, but the {attribute} has {len(table)} entries")
-    return [None if index < 0 or table is None else table[index] for index in indices]
+def _check_same_data(graphs: Sequence[DGLGraph]) -> None:
+    """Refuse graphs of which some have node or edge data that others lack."""
+    for what, count in (("ndata", "num_nodes"), ("edata", "num_edges")):
+        keys = {number: set(getattr(graph, what)) for number, graph in enumerate(graphs) if getattr(graph, count)()}
+        every = set().union(*keys.values())
+        for number, own in keys.items():
+            if own != every:
+                raise GraphError(f"graph {number} has no {what} {min(every - own)!r}, others have it")
 
 
 def _translated(indices: torch.Tensor, old: Vocabulary | None, new: Vocabulary) -> torch.Tensor:

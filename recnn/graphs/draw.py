@@ -68,7 +68,8 @@ def chain_to_text(graph: DGLGraph) -> str:
 
 
 def _unrolled(chain: DGLGraph) -> str:
-    from recnn.graphs.convert import children_of, graph_to_sequence
+    from recnn.graphs.convert import graph_to_sequence
+    from recnn.graphs.structure import children_of
 
     for node, below in enumerate(children_of(chain)[0]):
         if len(below) > 1:

@@ -1,4 +1,4 @@
-"""Layers of cells over any forest: up, down or both ways, merged, with skip connections and dropout."""
+"""Stacked layers of cells over a forest: bottom-up, top-down or bidirectional, with residuals and dropout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recnn.cells.base import Cell
-from recnn.engines.propagate import Engine, propagate
+from recnn.engines.propagate import Engine, nodes_with_input, propagate
 from recnn.graphs.plan import Direction
 from recnn.graphs.states import NodeStates
 
@@ -29,35 +29,51 @@ _MERGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class Forest(ABC):
-    """What the layers walk over."""
+    """The trees that an `Encoder` runs over: a graph, or the chains of a batch of sequences."""
 
     @abstractmethod
     def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
-        """The states of all nodes; ``everywhere`` if all have inputs, else where the forest says so."""
+        """Compute the states of all nodes with one cell in one direction.
+
+        Args:
+            cell: the cell.
+            x: (N, D) inputs.
+            direction: "up" or "down".
+            initial: state of B rows before the first nodes, or None.
+            everywhere: use the inputs of all nodes, instead of the nodes of `nodes_with_input`.
+        """
+
+    @abstractmethod
+    def nodes_with_input(self) -> Tensor | None:
+        """(N,) bool, True for nodes that have an input in the first layer; None if all have."""
 
     @abstractmethod
     def trees(self) -> Tensor:
-        """(N,) the tree of each node."""
+        """(N,) index of the tree of each node."""
 
 
 class _GraphForest(Forest):
-    def __init__(self, graph: DGLGraph, engine: Engine) -> None:
-        self.graph, self.engine = graph, engine
+    def __init__(self, graph: DGLGraph, engine: Engine, has_input: Tensor | None) -> None:
+        self.graph, self.engine, self.has_input = graph, engine, has_input
 
     def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
-        has_input = torch.ones(len(x), dtype=torch.bool) if everywhere else None
+        has_input = torch.ones(len(x), dtype=torch.bool) if everywhere else self.has_input
         return propagate(cell, self.graph, x, direction, initial, self.engine, has_input)
+
+    def nodes_with_input(self) -> Tensor | None:
+        return nodes_with_input(self.graph, self.has_input)
 
     def trees(self) -> Tensor:
         return torch.repeat_interleave(torch.arange(self.graph.batch_size), self.graph.batch_num_nodes())
 
 
 class EncoderStates(NodeStates):
-    """What `Encoder` makes of a graph: `NodeStates` of the output, and the states of every layer.
+    """The result of an `Encoder`: `NodeStates` of its output, and the states of every layer.
 
     Attributes:
-        layers: for each layer, and in it for each direction, the cell's state at all nodes, a NamedTuple of (N, *).
-        directions: "up", "down", or both in this order.
+        layers: for each layer and in it for each direction, the state of the cell at all nodes, a NamedTuple of
+            tensors (N, *), before merging and residual connections.
+        directions: directions of each layer: "up", "down", or both in this order.
     """
 
     def __init__(self, graph: DGLGraph, state: Any, layers: list[list[Any]], directions: list[Direction]) -> None:
@@ -66,36 +82,46 @@ class EncoderStates(NodeStates):
         self.directions = directions
 
     def final(self, layer: int = -1, direction: Direction = "up") -> Any:
-        """Where a layer's walk ends: its state at the B roots, or, going down, at the leaves (on chains, B too)."""
+        """The final state of a layer: at the B roots for "up", at the leaves (B of them on chains) for "down".
+
+        Raises:
+            ValueError: the encoder does not run in this direction.
+        """
         ends = self.graph.out_degrees() == 0 if direction == "up" else self.graph.in_degrees() == 0
         state = self.layers[layer][self.directions.index(direction)]
         return type(state)(*(part[ends] for part in state))
 
 
 class Encoder(nn.Module):
-    """Stacked layers of a cell over a forest, a single graph or a batch of any kind.
+    """Multi-layer, optionally bidirectional network of a cell over a forest, a single graph or a batch.
 
-    Layer l reads the output of layer l - 1 at every node, the first reads x. With ``direction="both"`` a layer has a
-    cell that goes up and one that goes down, and their states are merged before the next layer: the deep bidirectional
-    network of Irsoy and Cardie, "Opinion mining with deep recurrent neural networks", EMNLP 2014, section 3.2, over any
-    forest. Inner nodes without a word have no input in the first layer; from the second on every node has one.
+    Input of the first layer is x, input of layer l the output of layer l - 1 at the same node. With
+    ``direction="both"`` a layer has one cell for each direction, and their states are merged before the next layer: the
+    deep bidirectional network of Irsoy and Cardie, "Opinion mining with deep recurrent neural networks", EMNLP 2014,
+    section 3.2, over any forest. In the first layer nodes without a word have no input, unless the graph has no words
+    at all; in later layers all nodes have.
 
     Args:
-        cell: the cell of the first layer, going up if both ways; the others are made as it was, with weights of their
-            own (see `Cell.another`). Or a list with one such cell for each layer, of any sizes.
-        num_layers: L; not needed with a list of cells.
-        direction: "up", "down" or "both".
-        merge: how two directions become one: "concat", "sum", "mul", "average", or "none", which keeps them apart,
-            (N, 2, H).
-        independent: whether the two directions are stacks of their own, merged only at the output; so they are if
-            they are not merged.
-        residual: whether each layer that reads what it writes, in size, adds what it read to what it wrote.
-        dropout: the probability of an entry to be dropped between layers.
-        variational: whether the same entries are dropped at all nodes of a tree (Gal and Ghahramani 2016).
+        cell: cell of the first layer, bottom-up if ``direction="both"``; the other layers and directions get new cells
+            with the same options (see `Cell.another`). Or a list with such a cell for each layer, of any sizes; one
+            whose input size does not fit is replaced by a new one.
+        num_layers: number of layers. Default: the number of cells given.
+        direction: "up" (from the leaves to the root), "down" or "both".
+        merge: how the states of both directions are combined: "concat", "sum", "mul", "ave" (their mean), or "none",
+            which stacks them, (N, 2, H).
+        independent: stack the layers of each direction separately and merge only the output, instead of merging after
+            each layer; always the case with ``merge="none"``.
+        residual: add the input of each layer but the first to its output, if they have the same size.
+        dropout: if non-zero, applies dropout with this probability to the outputs of each layer except the last.
+        variational: drop the same entries at all nodes of a tree (Gal and Ghahramani 2016).
 
     Shapes:
         x: (N, D), in the order of the graph's nodes.
-        h: (N, H), or (N, 2 H) or (N, 2, H).
+        h: (N, H) hidden states of the output; (N, 2 H) if concatenated, (N, 2, H) with ``merge="none"``.
+
+    Raises:
+        TypeError: ``cell`` is neither a cell nor a list of cells.
+        ValueError: an argument has a wrong value.
     """
 
     def __init__(
@@ -116,7 +142,7 @@ class Encoder(nn.Module):
         layers = len(given) if num_layers is None else num_layers
         if not isinstance(layers, int) or layers < 1 or (len(given) > 1 and layers != len(given)):
             raise ValueError(
-                f"num_layers must be a positive integer, and the number of cells in a list, got {layers!r}"
+                f"num_layers must be a positive integer, and equal to the number of cells in a list, got {layers!r}"
             )
         if merge not in _MERGES:
             raise ValueError(f"merge must be one of {', '.join(map(repr, _MERGES))}, got {merge!r}")
@@ -142,26 +168,38 @@ class Encoder(nn.Module):
         self.cells: Sequence[Cell] = nn.ModuleList(cells)  # type: ignore[assignment]
 
     def forward(
-        self, graph: DGLGraph, x: Tensor, initial: Sequence[Any] | None = None, engine: Engine = "levels"
+        self,
+        graph: DGLGraph,
+        x: Tensor,
+        initial: Sequence[Any] | None = None,
+        engine: Engine = "levels",
+        has_input: Tensor | None = None,
     ) -> EncoderStates:
-        """The states of all nodes.
+        """Compute the states of all nodes.
 
         Args:
             graph: a forest; see `recnn.propagate`.
-            x: (N, D).
-            initial: for each layer, and in it for each direction, a state of B rows that comes before the leaves (up)
-                or the roots (down), or None.
+            x: (N, D) inputs, in the order of the graph's nodes.
+            initial: list with an initial state for each layer and in it for each direction (layer 0 up, layer 0 down,
+                layer 1 up, ...): B rows, the state before the leaves ("up") or before the roots ("down"), or None.
             engine: see `recnn.propagate`.
+            has_input: (N,) bool, nodes with an input in the first layer; see `recnn.propagate`.
+
+        Raises:
+            ValueError: x, an initial state or has_input has a wrong shape.
+            GraphError: the graph does not fit the cell or the engine, see `recnn.propagate`.
         """
-        state, layers = self.run(_GraphForest(graph, engine), x, initial)
+        state, layers = self.run(_GraphForest(graph, engine, has_input), x, initial)
         return EncoderStates(graph, state, layers, self.directions)
 
     def run(self, forest: Forest, x: Tensor, initial: Sequence[Any] | None = None) -> tuple[Any, list[list[Any]]]:
-        """The state of the output, and for each layer and direction the cell's state at all nodes of a forest."""
+        """Compute the output state, and for each layer and direction the state of the cell at all nodes."""
         ways = len(self.directions)
         before = [None] * len(self.cells) if initial is None else list(initial)
         if len(before) != len(self.cells):
-            raise ValueError(f"initial must have {len(self.cells)} states, layer by layer, got {len(before)}")
+            raise ValueError(
+                f"initial must have {len(self.cells)} states, one per layer and direction, got {len(before)}"
+            )
         layers: list[list[Any]] = []
         read = [x] * ways
         for layer in range(self.num_layers):
@@ -185,7 +223,7 @@ class Encoder(nn.Module):
         return type(layers[-1][0])(hidden, *rest), layers
 
     def merged(self, parts: Sequence[Tensor]) -> Tensor:
-        """The directions as one."""
+        """Combine the states of the directions as ``merge`` defines."""
         return parts[0] if len(parts) == 1 else _MERGES[self.merge](*parts)
 
     def _dropped(self, x: Tensor, forest: Forest) -> Tensor:

@@ -1,4 +1,4 @@
-"""Any cell as a recurrent network over sequences: a forest of chains, walked by the same loop as trees."""
+"""Recurrent networks over sequences, of any cell: a batch of sequences is a forest of chains."""
 
 from __future__ import annotations
 
@@ -29,24 +29,28 @@ _AGAINST: dict[Direction, Direction] = {"up": "down", "down": "up"}
 
 
 class _Chains(Forest):
-    """Chains that hang from their first tokens; see `recnn.graphs.schedule.chains`.
+    """Chains with their first token as the root, see `recnn.graphs.schedule.chains`.
 
-    To a user a chain is read "up", as a tree that hangs from its last token, so directions are turned here.
+    In the public interface the last token is the root, and "up" is from the first token to the last; so "up" and "down"
+    are swapped here.
     """
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         sources = indices(schedule.up.sources.nodes, schedule.order)
-        self._last = sources[schedule.tree[sources].argsort()]  # (B,) the last node of each chain
+        self._last = sources[schedule.tree[sources].argsort()]  # (B,) last node of each chain
 
     def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
         return walk(cell, self.schedule, x, _AGAINST[direction], initial)
+
+    def nodes_with_input(self) -> None:
+        """None: every step has an input."""
 
     def trees(self) -> Tensor:
         return self.schedule.tree
 
     def ends(self, state: Any, direction: Direction) -> Any:
-        """The state at the last step of each chain, or, read from its end, at the first."""
+        """The final state of each chain: at its last step for "up", at its first for "down"."""
         first = slice(self.schedule.trees)
         return type(state)(
             *(part[first] if direction == "down" else part.index_select(0, self._last) for part in state)
@@ -54,34 +58,40 @@ class _Chains(Forest):
 
 
 @lru_cache(maxsize=256)
-@torch.inference_mode(False)  # what is kept may be used in training next
+@torch.inference_mode(False)  # cached tensors may be used in training later
 def _chains(batch_sizes: tuple[int, ...], device: str) -> _Chains:
     return _Chains(chains(batch_sizes, device))
 
 
 class Recurrent(nn.Module):
-    """A recurrent network of any cell with one child, called as `torch.nn.LSTM` is.
+    """Multi-layer, optionally bidirectional recurrent network of any cell, with the interface of `torch.nn.LSTM`.
 
     Args:
-        cell: the cell of the first layer, or a list with one for each layer, of any sizes; see `recnn.Encoder`.
-        num_layers: L; not needed with a list.
-        batch_first: whether padded input and output are (B, T, *) instead of (T, B, *).
-        dropout: the probability of an entry to be dropped between layers.
-        bidirectional: whether a second cell in each layer reads the sequence from its end.
-        merge_mode: how the two directions become one, in the names of Keras: "concat", "sum", "mul", "ave", or None,
-            which returns them as a pair.
-        independent: whether the two directions are stacks of their own, merged at the output, instead of in each layer.
-        residual: whether each layer but the first adds its input to its output, where they are of one size.
-        variational: whether dropout drops the same entries at every step (Gal and Ghahramani 2016).
-        return_sequences: whether the output holds every step; otherwise it is (B, H), where each direction ends:
-            the last step, and, merged with it, the first as it is read from the end.
-        return_cell_states: whether the cell states of all steps are returned as well, as a third value.
+        cell: cell of the first layer, with ``arity=1`` or ``arity="sum"``; or a list with one for each layer, of any
+            sizes. See `recnn.Encoder`.
+        num_layers: number L of layers. Default: the number of cells given.
+        batch_first: if True, padded input and output are (B, T, *) instead of (T, B, *); this does not apply to states.
+        dropout: if non-zero, applies dropout with this probability to the outputs of each layer except the last.
+        bidirectional: if True, each layer has a second cell that reads the sequence from its end.
+        merge_mode: how the outputs of both directions are combined, as in Keras: "concat", "sum", "mul", "ave" (their
+            mean), or None, which returns them as a pair.
+        independent: stack the layers of each direction separately and merge only the output, instead of merging after
+            each layer; always the case with ``merge_mode=None``.
+        residual: add the input of each layer but the first to its output, if they have the same size.
+        variational: drop the same entries at all steps of a sequence (Gal and Ghahramani 2016).
+        return_sequences: return the output of all steps. If False, the output is (B, H): that of the last step; or, if
+            bidirectional, the final hidden states of both directions, merged.
+        return_cell_states: also return the cell states of the last layer at all steps, as a third value.
 
     Shapes:
-        input: (T, B, D), (B, T, D), (T, D) or a `PackedSequence`.
-        state: for each field of the cell's state (L * directions, B, H); a tensor if there is one field, else a tuple
-            of them; of tensors, one a layer and direction, where the layers differ in size. Without B if unbatched.
-        output: as the input, with H (or 2 H) in place of D.
+        input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
+        state: (L * directions, B, H) for each field of the cell's state: a tensor if the state has one field, else a
+            tuple of tensors. If the layers differ in size, a tuple of L * directions tensors (B, H) in place of a
+            tensor. Without a batch the dimension B is missing.
+        output: as the input, with H (2 H if two directions are concatenated) in place of D.
+
+    Raises:
+        ValueError: an argument has a wrong value, or the arguments do not fit together.
     """
 
     def __init__(
@@ -112,11 +122,15 @@ class Recurrent(nn.Module):
             variational,
         )
         if any(one.slots != 1 for one in self.encoder.cells):
-            raise ValueError("a recurrent network takes cells with one child: arity=1 or arity='sum'")
+            arities = [one.arity for one in self.encoder.cells]
+            raise ValueError(f"a recurrent network needs cells with one child: arity=1 or arity='sum', got {arities}")
         if return_cell_states and "cell" not in self.encoder.cells[0].State._fields:
-            raise ValueError(f"return_cell_states: a {type(self.encoder.cells[0]).__name__} has no cell state")
+            raise ValueError(f"return_cell_states=True: a {type(self.encoder.cells[0]).__name__} has no cell state")
         if residual and bidirectional and not return_sequences:
-            raise ValueError("residual=True with two directions needs return_sequences=True: they end at two places")
+            raise ValueError(
+                "residual=True with bidirectional=True needs return_sequences=True: the directions end at different "
+                "steps"
+            )
         self.batch_first = batch_first
         self.bidirectional = bidirectional
         self.merge_mode = merge_mode
@@ -125,19 +139,23 @@ class Recurrent(nn.Module):
 
     @property
     def input_size(self) -> int:
-        """D."""
+        """Size D of the input vectors."""
         return self.encoder.cells[0].input_size
 
     @property
     def num_layers(self) -> int:
-        """L."""
+        """Number L of layers."""
         return self.encoder.num_layers
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, ...]:
-        """The output and the final state; and all cell states, if asked for.
+        """Compute the output and the final state, and with ``return_cell_states`` the cell states of all steps.
+
+        Args:
+            input: the sequences; see the class for the shapes.
+            hx: initial state; zeros if None.
 
         Raises:
-            RuntimeError, ValueError: sizes that do not fit, as in torch.nn.
+            RuntimeError, ValueError: a shape or type does not fit, as in torch.nn.
         """
         self._check_input(input)
         if isinstance(input, Tensor) and not input.numel() and input.dim() == 3:
@@ -158,7 +176,7 @@ class Recurrent(nn.Module):
         return (*found, self._laid_out(state.cell, input, schedule)) if self.return_cell_states else found
 
     def _of_nothing(self, input: Tensor) -> tuple[Any, ...]:
-        """What `forward` answers to a batch of no sequences: what it says of one, without that one."""
+        """The result for a batch of zero sequences: that for one sequence, with its entries removed."""
         across = 0 if self.batch_first else 1
         output, *rest = self.forward(input.new_zeros([size or 1 for size in input.shape]))
 
@@ -171,9 +189,13 @@ class Recurrent(nn.Module):
         return without(output, dim), without(final, 1 if same else 0), *(without(part, across) for part in cells)
 
     def to_graph(self, input: Tensor | PackedSequence) -> DGLGraph:
-        """The forest of chains that the network walks for ``input``, one chain a sequence, node t its step t.
+        """Convert sequences to a batch of chains, one per sequence, in which node t is step t.
 
-        Node data ``x`` (N, D) holds the steps, so that ``recnn.propagate(cell, graph, graph.ndata["x"])`` is a layer.
+        Node data ``x`` (N, D) holds the inputs of the steps, so that
+        ``recnn.propagate(cell, graph, graph.ndata["x"])`` computes a layer.
+
+        Args:
+            input: the sequences; see the class for the shapes.
         """
         self._check_input(input)
         data, forest, order = self._sequences(input)
@@ -190,24 +212,24 @@ class Recurrent(nn.Module):
 
     @staticmethod
     def from_graph(graph: DGLGraph) -> PackedSequence:
-        """The sequences of a forest of chains, from its node data ``x``: the inverse of `to_graph`.
+        """Convert a batch of chains with node data ``x`` (N, D) to sequences; inverse of `to_graph`.
 
         Raises:
-            GraphError: not every graph of the batch is a chain, or there is no ``x``.
+            GraphError: a graph of the batch is not a chain, or there is no node data ``x``.
         """
         if "x" not in graph.ndata:
-            raise GraphError("the graph has no node data 'x', the steps (N, D)")
+            raise GraphError("the graph has no node data 'x', the inputs (N, D) of the steps")
         levels = schedule(graph)
         lengths = graph.batch_num_nodes()
         if levels.trees != graph.batch_size or int(graph.in_degrees().max()) > 1:
-            raise GraphError("the graph is no batch of chains")
-        # In level order the last steps come first; by tree and then backwards, they are the sequences.
+            raise GraphError("expected a batch of chains, got a graph that is not a chain")
+        # Level order starts with the last steps: reversed and sorted by tree, the rows are the sequences.
         order = levels.order.flip(0)[levels.tree.flip(0).argsort(stable=True)]
         steps = graph.ndata["x"][order].split(lengths.tolist())
         return pack_sequence(list(steps), enforce_sorted=False)
 
     def extra_repr(self) -> str:
-        """What is not seen in the encoder."""
+        """The options that the encoder does not show, for `print`."""
         return f"batch_first={self.batch_first}, merge_mode={self.merge_mode!r}"
 
     def _check_input(self, input: Tensor | PackedSequence) -> None:
@@ -227,7 +249,10 @@ class Recurrent(nn.Module):
             raise RuntimeError(f"Expected sequence length to be larger than 0, got input of {tuple(input.shape)}")
 
     def _sequences(self, input: Tensor | PackedSequence) -> tuple[Tensor, _Chains, Tensor | None]:
-        """The steps (N, D) numbered as in a packed sequence, their chains, and which chain each sequence is."""
+        """The inputs (N, D) in the order of a packed sequence, their chains, and the chain of each sequence.
+
+        The last is (B,), or None if chains and sequences are in the same order.
+        """
         if isinstance(input, PackedSequence):
             sizes = tuple(input.batch_sizes.tolist())
             return input.data, _chains(sizes, str(input.data.device)), input.unsorted_indices
@@ -236,11 +261,11 @@ class Recurrent(nn.Module):
         return x.reshape(steps * batch, -1), _chains((batch,) * steps, str(input.device)), None
 
     def _initial(self, hx: Any, schedule: Schedule, order: Tensor | None, unbatched: bool) -> list[Any]:
-        """``hx`` as a state for each layer and direction, its rows in the order of the chains."""
+        """Split ``hx`` into a state for each layer and direction, with rows in the order of the chains."""
         fields = self.encoder.cells[0].State._fields
         parts = (hx,) if len(fields) == 1 else tuple(hx)
         if len(parts) != len(fields):
-            raise RuntimeError(f"Expected a state of {len(fields)} parts ({', '.join(fields)}), got {len(parts)}")
+            raise RuntimeError(f"Expected hx with {len(fields)} parts ({', '.join(fields)}), got {len(parts)}")
         states: list[Any] = []
         for index, cell in enumerate(self.encoder.cells):
             state = []
@@ -251,7 +276,8 @@ class Recurrent(nn.Module):
                     raise RuntimeError(f"For {kind} input, hx should also be {wanted}-D but got {part.dim()}-D tensor")
                 if len(part) != len(self.encoder.cells):
                     raise RuntimeError(
-                        f"Expected hidden[{number}] for {len(self.encoder.cells)} layers, got {len(part)}"
+                        f"Expected hidden[{number}] with {len(self.encoder.cells)} states, one per layer and "
+                        f"direction, got {len(part)}"
                     )
                 own = part[index].unsqueeze(0) if unbatched else part[index]
                 if own.shape != (schedule.trees, *shape):
@@ -268,7 +294,7 @@ class Recurrent(nn.Module):
         return states
 
     def _laid_out(self, rows: Tensor, input: Tensor | PackedSequence, schedule: Schedule) -> Any:
-        """(N, *) as the input is laid out; a pair if the directions are not merged."""
+        """Bring rows (N, *) into the layout of the input; a pair if the directions are not merged."""
         if self.bidirectional and self.merge_mode is None:
             return tuple(self._as_input(part, input, schedule) for part in rows.unbind(1))
         return self._as_input(rows, input, schedule)
@@ -282,7 +308,7 @@ class Recurrent(nn.Module):
         return padded.transpose(0, 1) if self.batch_first else padded
 
     def _final(self, ends: list[Any], input: Tensor | PackedSequence, order: Tensor | None) -> Any:
-        """The final states, as ``hx`` is laid out."""
+        """The final states in the layout of ``hx``."""
         found = []
         for parts in zip(*ends, strict=True):
             sequences = [self._by_sequence(part, input, order) for part in parts]
@@ -306,5 +332,12 @@ class Recurrent(nn.Module):
 
 
 def detached(state: Any) -> Any:
-    """``state`` cut from the graph of gradients: what a segment hands to the next in truncated backpropagation."""
+    """Detach a state from the autograd graph, between two segments of truncated backpropagation through time.
+
+    Args:
+        state: a tensor, or tuples of tensors, such as the final state of a `Recurrent`.
+
+    Returns:
+        The detached state, in the same form.
+    """
     return state.detach() if isinstance(state, Tensor) else tuple(detached(part) for part in state)

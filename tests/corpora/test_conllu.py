@@ -12,14 +12,14 @@ from parsers import words_of
 TEXT = """# sent_id = 1
 # text = vámonos al mar 20 000
 1-2\tvámonos\t_\t_\t_\t_\t_\t_\t_\t_
-1\tvamos\tir\tVERB\t_\t_\t0\troot\t0:root\t_
-2\tnos\tnosotros\tPRON\t_\t_\t1\tobj\t1:obj\t_
+1\tvamos\tir\tVERB\t_\tMood=Imp|Number=Plur\t0\troot\t0:root\t_
+2\tnos\tnosotros\tPRON\t_\tCase=Acc,Dat\t1\tobj\t1:obj\t_
 3-4\tal\t_\t_\t_\t_\t_\t_\t_\t_
 3\ta\ta\tADP\t_\t_\t5\tcase\t_\t_
-4\tel\tel\tDET\t_\t_\t5\tdet\t_\t_
+4\tel\tel\tDET\tda0ms0\tGender[psor]=Masc\t5\tdet\t_\t_
 5\tmar\tmar\tNOUN\t_\t_\t1\tobl\t_\t_
 5.1\tir\tir\tVERB\t_\t_\t_\t_\t1:conj\tCopyOf=1
-6\t20 000\t20000\tNUM\t_\t_\t5\tnummod\t_\t_
+6\t20 000\t20000\tNUM\tZ\t_\t5\tnummod\t_\t_
 
 1\t_\t_\tSYM\t_\t_\t0\troot\t_\t_
 """
@@ -27,6 +27,11 @@ SEA = Dependencies(
     ("vamos", "nos", "a", "el", "mar", "20 000"),
     (0, 1, 5, 5, 1, 5),
     ("root", "obj", "case", "det", "obl", "nummod"),
+    ("ir", "nosotros", "a", "el", "mar", "20000"),
+    ("VERB", "PRON", "ADP", "DET", "NOUN", "NUM"),
+    (None, None, None, "da0ms0", None, "Z"),
+    ({"Mood": "Imp", "Number": "Plur"}, {"Case": "Acc,Dat"}, {}, {"Gender[psor]": "Masc"}, {}, {}),
+    ((1, 2, "vámonos"), (3, 4, "al")),
 )
 
 
@@ -35,18 +40,32 @@ def sentences(draw, max_size=9):
     """Random dependency trees, possibly crossing: the head of each word comes before it in a random order."""
     order = draw(st.permutations(range(1, draw(st.integers(1, max_size)) + 1)))
     heads = {word: draw(st.sampled_from(order[:i])) if i else 0 for i, word in enumerate(order)}
-    words = tuple(draw(st.sampled_from(["a", "é", "b c"])) + str(i) for i in range(len(order)))
+    n = len(order)
+    words = tuple(draw(st.sampled_from(["a", "é", "b c"])) + str(i) for i in range(n))
     relations = tuple("root" if heads[i] == 0 else draw(st.sampled_from(["nsubj", "det"])) for i in sorted(heads))
-    return Dependencies(words, tuple(heads[i] for i in sorted(heads)), relations)
+    lemmas, upos, xpos = (tuple(draw(st.sampled_from([None, "x", "y|z"])) for _ in range(n)) for _ in range(3))
+    pairs = st.dictionaries(st.sampled_from(["Case", "Number[psor]"]), st.sampled_from(["Nom", "Acc,Dat", "a=b"]))
+    features = tuple(draw(pairs) for _ in range(n))
+    ends = sorted(draw(st.sets(st.integers(1, n))))
+    spans = tuple((first, last, f"{first}+{last}") for first, last in zip(ends[::2], ends[1::2], strict=False))
+    return Dependencies(words, tuple(heads[i] for i in sorted(heads)), relations, lemmas, upos, xpos, features, spans)
 
 
 def conllu(sentence):
-    rows = enumerate(zip(*sentence, strict=True), 1)
-    return "".join(f"{i}\t{word}\t_\tX\tX\t_\t{head}\t{relation}\t_\t_\n" for i, (word, head, relation) in rows) + "\n"
+    starts = {first: f"{first}-{last}\t{form}" + "\t_" * 8 + "\n" for first, last, form in sentence.multiword}
+    text = ""
+    for i, (word, head, relation, *tags, features) in enumerate(zip(*sentence[:7], strict=True), 1):
+        lemma, upos, xpos = (tag or "_" for tag in tags)
+        pairs = "|".join(f"{name}={value}" for name, value in features.items()) or "_"
+        row = (i, word, lemma, upos, xpos, pairs, head, relation, "_", "_")
+        text += starts.get(i, "") + "\t".join(map(str, row)) + "\n"
+    return text + "\n"
 
 
-def test_multiword_tokens_and_empty_nodes_are_left_out(write):
-    assert list(read_conllu(write(TEXT))) == [SEA, Dependencies(("_",), (0,), ("root",))]
+def test_everything_but_empty_nodes_is_kept(write):
+    underscore = Dependencies(("_",), (0,), ("root",), ("_",), ("SYM",), (None,), ({},))
+    assert list(read_conllu(write(TEXT))) == [SEA, underscore]
+    assert SEA.tokens() == ["vámonos", "al", "mar", "20 000"]
 
 
 @given(st.lists(sentences(), min_size=1, max_size=3))
@@ -99,7 +118,8 @@ def test_the_phrases_hold_each_word_under_its_relation(sentence):
 def test_a_long_chain_needs_no_recursion(write, step):
     n = 50_000
     heads = range(n) if step == 1 else [*range(2, n + 1), 0]
-    sentence = Dependencies(("w",) * n, tuple(heads), ("dep",) * n)
+    none = (None,) * n
+    sentence = Dependencies(("w",) * n, tuple(heads), ("dep",) * n, none, none, none, ({},) * n)
     (read,) = read_conllu(write(conllu(sentence)))
     assert read == sentence
     assert len(words_of(read.tree())) == n

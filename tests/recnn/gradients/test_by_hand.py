@@ -19,7 +19,7 @@ from recnn.gradients.by_hand import (
     tree_forward,
     truncated_rnn_backward,
 )
-from recnn.graphs.convert import children_of
+from recnn.graphs.structure import children_of
 from tests.strategies import deep_tree, trees
 
 D, H = 3, 4
@@ -97,7 +97,7 @@ def test_softmax(T, B, seed):
 
 
 def cut(x, h, e, weights, k1, k2):
-    """Autograd's gradient of each pass: the state k2 steps before is a constant, and only new errors count."""
+    """The gradient of each pass by autograd: h_(t-k2) is a constant, and only the latest steps have a loss."""
     for now in [*range(k1, len(x), k1), len(x)]:
         first = max(0, now - k2)
         given_ = tracked(*weights)
@@ -214,7 +214,7 @@ def test_lstm_as_the_network_does():
 
 
 def truncated_lstm(x, h_0, c_0, weights, peepholes):
-    """The forward pass with what the truncated gradient does not go through as constants."""
+    """The forward pass, detached where the truncated gradient does not flow."""
     h, c, states = h_0, c_0, []
     for x_t in x:
         a_i, a_f, a_g, a_o = (x_t @ weights.W.T + h.detach() @ weights.U.T + weights.b).chunk(4, dim=1)
@@ -238,7 +238,7 @@ def test_lstm_with_the_truncated_gradient_of_1997(T, B, seed):
 
 
 def test_an_open_forget_gate_keeps_an_error():
-    """f = 1 and nothing through the gates: ∂L/∂c_0 is what reaches the last cell, unchanged."""
+    """With f = 1 and no recurrent weights, ∂L/∂c_0 equals the gradient with respect to the last cell state."""
     T, B = 50, 2
     x, h_0, c_0, e, weights, peepholes = lstm_case(T, B, 3)
     weights = RNNWeights(weights.W, 0 * weights.U, weights.b)

@@ -24,7 +24,7 @@ def seed():
 
 
 class Mean(recnn.Cell):
-    """A user's own: it takes any number of children, and has two layers in a step."""
+    """A cell defined by a user, with any number of children and two layers in a step."""
 
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size, arity="sum")
@@ -66,7 +66,7 @@ def assert_near(found, expected):
 
 
 def with_probes(cell, graph, x, direction, probes):
-    """Every node by itself, its state with its probe added."""
+    """The states, computed node by node, each with its probe added."""
     states, label = {}, graph.ndata["label"].tolist()
     edges = list(zip(*(ends.tolist() for ends in graph.edges()), graph.edata["slot"].tolist(), strict=True))
     before = [[] for _ in label]
@@ -92,7 +92,7 @@ def test_over_trees_as_node_by_node(name, direction, trees):
     cell = CELLS[name]().double()
     graph = recnn.batch([recnn.tree_to_graph(tree) for tree in trees])
     x = torch.randn(graph.num_nodes(), cell.input_size, dtype=F64)
-    x[graph.ndata["word"] < 0] = math.nan  # which nobody is to look at
+    x[graph.ndata["word"] < 0] = math.nan  # inputs that must not be used
     probes = [torch.zeros(len(x), *shape, dtype=F64, requires_grad=True) for shape in cell.state_shapes()]
     states = with_probes(cell, graph, x, direction, probes)
     end = (graph.out_degrees() if direction == "up" else graph.in_degrees()) == 0
@@ -120,7 +120,7 @@ def test_distances_in_trees():
 
 
 def unrolled(cells, x, probes):
-    """One layer in both directions, by cells of torch.nn."""
+    """One bidirectional layer, computed with cells of torch.nn."""
     both = []
     for cell, probe, time in zip(cells, probes, (range(len(x)), reversed(range(len(x)))), strict=True):
         state, found = None, {}
@@ -176,14 +176,14 @@ def test_packed_sequences_are_as_each_by_itself(lengths):
     (together,) = gradient_norms(network, pack_sequence(sequences))
     for number, sequence in enumerate(sequences):
         (alone,) = gradient_norms(network, sequence)
-        steps = range(len(sequence))  # of which step s begins after all tokens before it
+        steps = range(len(sequence))  # packed: step s comes after all earlier steps of all sequences
         rows = [sum(len(other[:s]) for other in sequences) + number for s in steps]
         assert together.distance[rows].tolist() == alone.distance.tolist()
         assert_near(together.norms["hidden"][rows], alone.norms["hidden"])
 
 
 def test_relu_and_the_identity_keep_a_gradient_whole():
-    """Le, Jaitly and Hinton 2015: while the units are on, every Jacobian is the identity."""
+    """Le, Jaitly and Hinton 2015: while all units are positive, every Jacobian is the identity."""
     network = recnn.initialise(recnn.RNN(D, H, nonlinearity="relu"), recurrent="identity", bias=0.1)
     x = torch.zeros(30, D)
     (frobenius,), (spectral,) = gradient_norms(network, x), gradient_norms(network, x, norm="spectral")
@@ -233,7 +233,7 @@ def test_any_module_with_networks_inside():
 
 
 def test_a_network_whose_states_cannot_be_seen():
-    with pytest.raises(ValueError, match=r"a LSTM has no recnn\.Encoder in it"):
+    with pytest.raises(ValueError, match=r"contains a recnn\.Encoder, got a LSTM without one"):
         gradient_norms(torch.nn.LSTM(D, H), torch.randn(2, D))
 
 

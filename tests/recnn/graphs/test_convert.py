@@ -9,7 +9,7 @@ from nltk import Tree
 import recnn
 from corpora import Vocabulary
 from parsers import InputError, productions
-from recnn.graphs.convert import children_of
+from recnn.graphs.structure import children_of
 from tests.strategies import LABELS, WORDS, deep_tree, forests, sentences, trees
 
 
