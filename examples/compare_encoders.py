@@ -35,7 +35,6 @@ from corpora import SENTIMENTS, bundled_sentiment, generate_listops, listops_tre
 from recnn.training.objectives.trees import TreeObjective
 from recnn.training.options import TreeTraining, WordTraining
 from recnn.training.run import train
-from recnn.training.scores import answers
 
 D, BUDGET = 32, 20_000
 DEPTHS, LEARNT = range(1, 9), 3  # of ListOps: what is asked, and up to where it is learnt
@@ -188,8 +187,21 @@ def run(name: str, labels: Iterable[str], learnt: list[Tree], asked: list[Tree],
         model = recnn.TreeClassifier.load(to / "last")
     data = recnn.TreeDataset(asked, model.vocabulary, model.labels)
     began = perf_counter()
-    probabilities, target, root = answers(model, data)
-    return Found(probabilities.argmax(1) == target, root, row["seconds"], perf_counter() - began)
+    right, root = predictions(model, data)
+    return Found(right, root, row["seconds"], perf_counter() - began)
+
+
+@torch.no_grad()
+def predictions(model, data):
+    """Tell for all nodes with a target whether it is predicted, and whether the node is a root."""
+    model.eval()
+    found = []
+    for indices in recnn.TreeBatches(data.sizes, nodes=4096, shuffle=False):
+        forest = data[indices]
+        nodes = (forest.ndata["target"] >= 0).nonzero().squeeze(1)
+        right = model.head.probabilities(model(forest, nodes)).argmax(1) == forest.ndata["target"][nodes]
+        found.append((right, forest.out_degrees()[nodes] == 0))
+    return (torch.cat(parts) for parts in zip(*found, strict=True))
 
 
 def main(
@@ -202,7 +214,7 @@ def main(
     """Train all encoders on both tasks, print the table and draw the plot."""
     began = perf_counter()
     if unknown := set(encoder or ()) - set(ENCODERS):
-        raise typer.BadParameter(f"{min(unknown)!r} is none of {', '.join(ENCODERS)}", param_hint="--encoder")
+        raise typer.BadParameter(f"{min(unknown)!r} is not one of {', '.join(ENCODERS)}", param_hint="--encoder")
     if data is None:
         learnt, asked = list(bundled_sentiment("train")), list(bundled_sentiment("test"))
     else:

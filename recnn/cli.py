@@ -1,4 +1,4 @@
-"""The command line `recnn`: its commands, and what becomes of their errors."""
+"""The command line `recnn`: its commands, and the handling of their errors."""
 
 import sys
 
@@ -11,22 +11,24 @@ COMMANDS = {
     "encode": Command("recnn.commands.encode:encode", "Print the state vectors of the nodes of parse trees."),
     "train": Command("recnn.commands.train:app", "Train a model."),
     "evaluate": Command("recnn.commands.evaluate:evaluate", "Evaluate a model on labelled data."),
-    "predict": Command("recnn.commands.predict:predict", "Print the label that a model predicts for each node."),
-    "lm": Command("recnn.commands.language_model:app", "Language models: train, score, generate."),
+    "predict": Command("recnn.commands.predict:predict", "Predict a label for each node of a tree."),
+    "lm": Command("recnn.commands.language_model:app", "Train and use language models of characters or words."),
     "translate": Command("recnn.commands.translation:translate", "Translate English sentences into French."),
-    "autoencode": Command("recnn.commands.autoencoder:autoencode", "Show how well a model reconstructs phrases."),
+    "autoencode": Command(
+        "recnn.commands.autoencoder:autoencode", "Show how well an autoencoder reconstructs phrases."
+    ),
     "data": Command("recnn.commands.data:data", "List or download published corpora."),
 }
 
 app = lazy_app(
-    "Parse sentences, encode their trees with recursive neural networks, and train such networks.",
+    "Parse sentences, encode their trees with recursive neural networks, and train recursive and recurrent networks.",
     COMMANDS,
     completion=True,
 )
 
 
 def main() -> None:
-    """Run the command line; an error of the input becomes one line on standard error and exit status 1."""
+    """Run the command line; an error of the input is printed as one line on standard error, with exit status 1."""
     try:
         app()
     except InputError as error:
@@ -38,5 +40,5 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "alloc" not in str(error):  # torch has no class for it on a CPU
             raise
-        fail("there is not enough memory for that: take smaller sizes")
+        fail("not enough memory: use smaller sizes")
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The command line: as a process of its own, or, where that is not the point, in this one, which costs no imports."""
+"""Run the command line in a process of its own, or in this process, which saves the time of the imports."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def process(*arguments, stdin="", cwd=None, width="120"):
-    """The exit status, standard output and standard error of `recnn` with these arguments."""
+    """Run `recnn` in a process of its own; return its exit status, standard output and standard error."""
     result = subprocess.run(
         [sys.executable, "-W", "error", "-m", "recnn", *map(str, arguments)],
         input=stdin if isinstance(stdin, bytes) else stdin.encode(),
@@ -26,7 +26,7 @@ def process(*arguments, stdin="", cwd=None, width="120"):
 
 
 def recnn(*arguments, stdin="", cwd=None, width="120"):
-    """The same without a process; what is no exit of the command line's own is raised."""
+    """Run `recnn` in this process; return the same as `process`. Exceptions other than SystemExit are raised."""
     out, err = io.StringIO(), io.StringIO()
     given = io.TextIOWrapper(io.BytesIO(stdin if isinstance(stdin, bytes) else stdin.encode()), "utf-8")
     with (
@@ -46,5 +46,5 @@ def recnn(*arguments, stdin="", cwd=None, width="120"):
 
 
 def unframed(text):
-    """What is in the frames that typer puts around messages, as one line."""
+    """Put a text on one line, without the frames that typer draws around messages."""
     return " ".join(text.replace("│", " ").split())

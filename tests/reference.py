@@ -42,7 +42,7 @@ def _walk(cell, graph, x, direction, initial, step):
         first, second = (child, parent) if direction == "up" else (parent, child)
         below[second].append((slot, first))
     tree = torch.repeat_interleave(torch.arange(graph.batch_size), graph.batch_num_nodes())
-    states: dict[int, tuple[Tensor, ...]] = {}
+    given, states = has_input(graph), {}
     while len(states) < len(below):
         for node in range(len(below)):
             if node in states or any(child not in states for _, child in below[node]):
@@ -53,9 +53,19 @@ def _walk(cell, graph, x, direction, initial, step):
             ]
             if not children and initial is not None:
                 children = [Child(0, tuple(part[tree[node]] for part in initial), -1, False)]
-            given = "word" not in graph.ndata or graph.ndata["word"][node] >= 0
-            states[node] = step(cell, Node(x[node] if given else None, int(graph.ndata["label"][node]), children))
+            states[node] = step(cell, Node(x[node] if given[node] else None, int(graph.ndata["label"][node]), children))
     return cell.State(*(torch.stack([states[node][i] for node in range(len(below))]) for i in range(len(states[0]))))
+
+
+def has_input(graph):
+    """Tell of each node whether it has an input: it has a word, or its tree has no words."""
+    if "word" not in graph.ndata:
+        return [True] * graph.num_nodes()
+    found, words = [], graph.ndata["word"].tolist()
+    for size in graph.batch_num_nodes().tolist():
+        tree = words[len(found) : len(found) + size]
+        found += [word >= 0 or max(tree) < 0 for word in tree]
+    return found
 
 
 class _OneNode(Children):

@@ -1,4 +1,4 @@
-"""Small runs of training, for tests that look at what they leave."""
+"""Small training runs for tests."""
 
 import csv
 
@@ -22,7 +22,7 @@ def options_of(**options):
 
 
 def trained(out, config=CONFIG, trees=TREES, resume=False, kind=TreeObjective, words=None, **options):
-    """The row of the best epoch, and the objective."""
+    """Train a small model; return the row of the best epoch and the objective."""
     found = []
 
     def make():
@@ -37,12 +37,12 @@ def weights(folder):
 
 
 def same(one, other):
-    """Whether the weights of two models are the same, bit for bit."""
+    """True if the weights of two models are equal, bit for bit."""
     one, other = weights(one), weights(other)
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 def metrics(folder):
-    """The rows of a run, without the time that each took."""
+    """The rows of the metrics.csv of a run, without the seconds."""
     rows = csv.DictReader((folder / "metrics.csv").read_text("utf-8").splitlines())
     return [{name: float(value) for name, value in row.items() if name != "seconds"} for row in rows]

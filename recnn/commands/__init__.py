@@ -1,1 +1,1 @@
-"""The commands that train and use models, one file each; `recnn.cli` puts them together with the others."""
+"""Commands of the command line, which `recnn.cli` puts together."""

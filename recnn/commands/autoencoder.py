@@ -1,4 +1,4 @@
-"""`recnn train autoencoder`, and `recnn autoencode`: trees with the reconstruction of their phrases."""
+"""`recnn train autoencoder` and `recnn autoencode`: reconstruct phrases from their vectors."""
 
 import json
 from collections.abc import Iterator
@@ -47,14 +47,14 @@ def autoencoder(
 ) -> "AutoencoderObjective":
     """Reconstruct phrases from their vectors.
 
-    The recursive autoencoder of Socher et al. 2011. The trees are those of the data, or, with --trees greedy, built by
-    the model. With --alpha below 1 the labels of the data are learnt as well: those of each node, or, on greedy trees,
-    the label of the sentence.
+    The model is the recursive autoencoder of Socher et al. 2011. The trees are those of the data, or, with --trees
+    greedy, built by the model. With --alpha below 1 the labels of the data are learnt as well: those of each node, or,
+    on greedy trees, the label of the sentence.
     """
     from recnn.training.objectives.autoencoder import AutoencoderObjective, labels_of
 
     if data.form == "text" and network.trees == "given":
-        raise typer.BadParameter("text has no trees: take --trees greedy", param_hint="--form")
+        raise typer.BadParameter("text has no trees: use --trees greedy", param_hint="--form")
     train, dev = (_read(data, part, network.arity) for part in ("train", "dev"))
     labels = labels_of(train) if network.alpha < 1 else ()
     try:
@@ -80,14 +80,14 @@ def autoencode(
     svg: Svg = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
-    """Show how well a model reconstructs phrases.
+    """Show how well an autoencoder reconstructs phrases.
 
-    Each phrase of the tree is drawn with its reconstruction error and the words that it is reconstructed as. A sentence
-    gets the greedy tree: the two neighbours with the smallest error are joined, again and again.
+    Each phrase of a tree is shown with its reconstruction error and its reconstructed words. Trees over sentences are
+    built greedily: the two neighbours with the smallest error are joined, repeatedly.
     """
     either(sentences, trees)
     if svg is not None and as_json:
-        raise typer.BadParameter("it does not go with --json", param_hint="--svg")
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
     found = read_model(model, recnn.TreeAutoencoder)
     with Failures() as failures:
         read = _trees(found, sentences, trees, failures)
@@ -110,7 +110,7 @@ def autoencode(
 def _trees(
     model: "recnn.TreeAutoencoder", sentences: list[str] | None, trees: Path | None, failures: Failures
 ) -> "Iterator[Tree]":
-    """Those of a file, or the greedy ones of sentences."""
+    """Yield the trees of a file, or greedy trees over sentences."""
     if trees is not None:
         yield from (fitting(tree, model.config.arity) for tree in corpora.read_trees(trees))
         return

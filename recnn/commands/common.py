@@ -1,4 +1,4 @@
-"""What commands share: where they print, how they fail, and how they read what a user names."""
+"""Common parts of the commands: output, errors, and the reading of sentences, trees and models."""
 
 from __future__ import annotations
 
@@ -25,16 +25,22 @@ M = TypeVar("M", bound="Model")
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
 wide = Console(markup=False, highlight=False, soft_wrap=True, width=1 << 20)
-"""For pictures whose lines must not be cut at the width of the terminal."""
+"""Console for drawings, whose lines must not be wrapped at the width of the terminal."""
 
 Sentences = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SENTENCE...", help="Sentences; - reads them from standard input, one a line."),
+    typer.Argument(
+        metavar="SENTENCE...", help="Sentences, each in quotes; - reads them from standard input, one per line."
+    ),
 ]
-ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model or of a training run.")]
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Folder of a model, or of a training run for its best model.")
+]
 Trees = Annotated[Path | None, typer.Option(help="File of bracketed trees instead of sentences.")]
 
-Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the tree to this file; takes one tree.")]
+Svg = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw the tree to this SVG file; for a single tree only.")
+]
 
 
 class Failures:
@@ -74,13 +80,13 @@ def shown_values(values: dict[str, float]) -> str:
 
 
 def either(sentences: Sequence[str] | None, trees: Path | None) -> None:
-    """Refuse both or neither of sentences and ``--trees``."""
+    """Raise an error if both or neither of sentences and ``--trees`` are given."""
     if (trees is None) == (not sentences):
         raise typer.BadParameter("give either sentences or --trees FILE", param_hint="SENTENCE...")
 
 
 def read_sentences(arguments: Sequence[str] | None) -> Iterator[tuple[str, str]]:
-    """Yield each sentence with its place, which is empty unless it is a line of standard input."""
+    """Yield each sentence with the beginning of its error messages: its line of standard input, or nothing."""
     if not arguments:
         raise typer.BadParameter("no sentence given; - reads them from standard input", param_hint="SENTENCE...")
     for argument in arguments:
@@ -97,10 +103,10 @@ def read_sentences(arguments: Sequence[str] | None) -> Iterator[tuple[str, str]]
 
 
 def words_in(sentence: str) -> list[str]:
-    """The words of a sentence.
+    """Split a sentence into words.
 
     Raises:
-        EmptySentenceError: there are none.
+        EmptySentenceError: the sentence has no words.
     """
     words = parsers.tokenize(sentence)
     if not words:
@@ -112,39 +118,39 @@ _SICK = {"train": "SICK_train.txt", "dev": "SICK_trial.txt", "test": "SICK_test_
 
 
 def part_of(folder: str | Path, part: str) -> Path:
-    """The file of a part of a corpus, "train", "dev" or "test", under one of its usual names.
+    """Find the file of a part of a corpus, "train", "dev" or "test", under one of its usual names.
 
     Raises:
-        InputError: there is none.
+        InputError: the folder has no such file.
     """
     names = [f"{part}.txt", f"{part}.tsv", _SICK[part]]
     for name in names:
         if (Path(folder) / name).exists():
             return Path(folder) / name
-    raise InputError(f"{folder}: no {names[0]} there, nor {' nor '.join(names[1:])}")
+    raise InputError(f"{folder}: expected a file {', '.join(names[:-1])} or {names[-1]} in this folder")
 
 
 def folder_of(data: str | None) -> str:
-    """The folder of ``--data``, for a task without bundled data."""
+    """Return the folder of ``--data``, which a task without bundled data requires."""
     if data is None:
-        raise typer.BadParameter("this task has no bundled data: name a folder", param_hint="--data")
+        raise typer.BadParameter("this task has no bundled data: give a folder", param_hint="--data")
     return data
 
 
 def fitting(tree: Tree, arity: Arity) -> Tree:
-    """``tree``, binarised if it has nodes with more children than ``arity``.
+    """Binarise ``tree`` if it has nodes with more children than ``arity``.
 
     The nodes that this adds have no label, and so no target.
 
     Raises:
-        InputError: the network takes chains alone.
+        InputError: ``arity`` is 1, and a node has more children.
     """
     children = (0 if isinstance(c.node, str) else len(c.node) for c in parsers.constituents(tree))
     most = max(children)
     if arity == "sum" or most <= arity:
         return tree
     if arity < 2:
-        raise InputError(f"the model takes chains, and a node of the tree has {most} children: take --arity 2")
+        raise InputError(f"a node of the tree has {most} children, but --arity is 1: train with --arity 2")
     return parsers.binarised(tree)
 
 
@@ -152,11 +158,11 @@ def draw_one(trees: Iterator[Tree], svg: Path) -> None:
     """Draw a tree to an SVG file.
 
     Raises:
-        InputError: there are several.
+        InputError: there are several trees.
     """
     several = list(trees)
     if len(several) > 1:
-        raise InputError(f"{svg}: one picture shows one tree, and there are {len(several)}")
+        raise InputError(f"{svg}: expected one tree to draw, got {len(several)}")
     for tree in several:
         with replacing(svg) as part:
             part.write_text(recnn.tree_to_svg(tree), "utf-8")

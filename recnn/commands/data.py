@@ -20,20 +20,20 @@ def data(
 ) -> None:
     """List or download published corpora.
 
-    A corpus comes from its publisher and is checked by its sha256; no other command downloads anything. An interrupted
-    download continues at the next call. If the publisher cannot be reached, put the file into the folder by hand: it is
-    then checked and unpacked.
+    Without a name, the corpora are listed. A corpus is downloaded from its publisher, its SHA-256 checksum is verified,
+    and archives are unpacked. An interrupted download continues at the next call. If the publisher cannot be reached,
+    put the file into the folder by hand and call the command again. No other command downloads anything.
     """
     if name is None:
         if to is not None:
-            raise typer.BadParameter("--to DIR goes with a name", param_hint="NAME")
+            raise typer.BadParameter("--to needs the name of a corpus", param_hint="NAME")
         for record in DOWNLOADS.values():
             out.print(_described(record))
         return
     if name not in DOWNLOADS:
         raise typer.BadParameter(f"no corpus {name!r}, expected one of {', '.join(DOWNLOADS)}", param_hint="NAME")
     if to is None:
-        raise typer.BadParameter("name the folder to put it in", param_hint="--to")
+        raise typer.BadParameter("give the folder to download to", param_hint="--to")
     if sys.stderr.isatty():
         _with_bar(DOWNLOADS[name], to)
     else:
@@ -49,11 +49,11 @@ def _with_bar(record: Download, to: Path) -> None:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=False,  # its lines would land on standard error
+        redirect_stdout=False,  # redirected lines would be printed on standard error
     )
 
     def say(line: str) -> None:
-        bar.stop()  # nothing is said before the transfer's end
+        bar.stop()  # the first line comes after the transfer
         out.print(line)
 
     with bar:

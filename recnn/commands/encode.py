@@ -43,8 +43,8 @@ def encode(
 ) -> None:
     """Print the state vectors of the nodes of parse trees.
 
-    The states are composed bottom-up by the plain recursive network of Socher et al. 2011 with random word vectors and
-    weights. With a probabilistic grammar, the expected root state is printed as well: the mean over the parses,
+    The states are computed bottom-up by the plain recursive network of Socher et al. 2011 with random word vectors and
+    weights. With a probabilistic grammar, the expected state of the root is printed as well: the mean over the parses,
     weighted by their probabilities.
     """
     either(sentences, trees)
@@ -55,7 +55,7 @@ def encode(
     arrays: dict[str, Any] = {}
     with Failures() as failures:
         if to is not None and not to.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(to))  # before the work, not after it
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(to))  # before the work
         groups: Iterable[list[Parse]]
         if trees is not None:
             read = list(corpora.read_trees(trees))
@@ -77,7 +77,7 @@ def encode(
 
 
 class _Encoder:
-    """A plain recursive network with random word vectors, both drawn from ``seed``."""
+    """Plain recursive network with word vectors; all weights are random, from ``seed``."""
 
     def __init__(self, words: Iterable[str], arity: int, hidden_size: int, seed: int) -> None:
         torch.manual_seed(seed)
@@ -93,13 +93,13 @@ class _Encoder:
 
 
 class _Encoded(NamedTuple):
-    """The parses of a sentence with the states of their nodes."""
+    """The parses of a sentence and the states of their nodes."""
 
     parses: list[Parse]
     states: list[recnn.NodeStates]
 
     def expected_root(self) -> list[float] | None:
-        """The mean root state, weighted by the probabilities of the parses; None if they have none."""
+        """Average the states of the roots by the probabilities of the parses; None without probabilities."""
         weights = [found.probability for found in self.parses if found.probability is not None]
         if len(weights) < len(self.parses) or not sum(weights):
             return None
@@ -107,7 +107,7 @@ class _Encoded(NamedTuple):
         return list((torch.tensor(weights) / sum(weights) @ roots).tolist())
 
     def print(self, as_json: bool) -> None:
-        """Print each parse, with its graph and states, and the expected root state."""
+        """Print each parse with its graph and states, and the expected state of the root."""
         expected = self.expected_root()
         for found, state in zip(self.parses, self.states, strict=True):
             nodes = _nodes(found.tree, state)
@@ -121,7 +121,7 @@ class _Encoded(NamedTuple):
             out.print(f"expected root state over {counted(len(self.parses), 'parse')}: {_components(expected)}\n")
 
     def arrays(self, prefix: str) -> dict[str, Any]:
-        """The same as arrays, whose names begin with ``prefix``."""
+        """Return trees, labels, spans and states as arrays, with names that begin with ``prefix``."""
         arrays = {}
         for found, state in zip(self.parses, self.states, strict=True):
             nodes = _nodes(found.tree, state)

@@ -1,4 +1,4 @@
-"""`recnn evaluate`: how good a model is on labelled data."""
+"""`recnn evaluate`: metrics of a model on labelled data."""
 
 from __future__ import annotations
 
@@ -31,23 +31,29 @@ def evaluate(
     model: ModelFolder,
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="File like those of the training data; or train, dev or test of a run."),
+        typer.Argument(
+            metavar="DATA",
+            help="File in the format of the training data; or train, dev or test, a part of the run's data.",
+        ),
     ],
     by_length: Annotated[
-        bool, typer.Option("--by-length", help="Also print the accuracy at the roots by number of words.")
+        bool, typer.Option("--by-length", help="Also print the accuracy at the roots by length of the sentence.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Evaluate a model on labelled data.
 
-    A model of trees: its accuracy at all nodes and at the roots, with 95 percent confidence intervals. Binary accuracy
-    leaves neutral targets out; of its three meanings the first is that of Socher et al. 2013. A model of pairs:
-    Pearson's and Spearman's correlation and the squared error, or the accuracy. A translator: BLEU and chrF, by
-    sacrebleu.
+    Labelled trees: accuracy at all nodes and at the roots, with 95 percent confidence intervals. For sentiment, also
+    the binary accuracy over the targets that are not neutral, by three definitions, of which the first is that of
+    Socher et al. 2013.
+
+    Pairs of sentences: Pearson's and Spearman's correlation and the mean squared error, or the accuracy.
+
+    Translations: BLEU and chrF, by sacrebleu.
     """
     found = read_model(model, recnn.Model)
     if by_length and found.kind != "trees":
-        raise typer.BadParameter("it is for models of labelled trees", param_hint="--by-length")
+        raise typer.BadParameter("only for models of labelled trees", param_hint="--by-length")
     if isinstance(found, recnn.PairModel):
         evaluate_pairs(found, data, as_json)
     elif isinstance(found, recnn.Translator):
@@ -55,7 +61,7 @@ def evaluate(
     elif isinstance(found, recnn.TreeClassifier):
         _evaluate_trees(found, model, data, by_length, as_json)
     else:
-        raise ModelError(f"{model}: a model of kind {found.kind!r} is not evaluated on labelled trees")
+        raise ModelError(f"{model}: expected a model of kind 'trees', 'pairs' or 'translation', got {found.kind!r}")
 
 
 def _evaluate_trees(found: recnn.TreeClassifier, model: Path, data: str, by_length: bool, as_json: bool) -> None:
@@ -81,7 +87,7 @@ def _evaluate_trees(found: recnn.TreeClassifier, model: Path, data: str, by_leng
 
 
 def _labelled_trees(model: recnn.TreeClassifier, folder: Path, data: str) -> list[Tree]:
-    """The trees of a file, or of a part of what the run had: of its folder of data, or of the bundled treebank."""
+    """Read the trees of a file, or of a part of the data of the run: its folder, or the bundled treebank."""
     from recnn.training.record import settings_of_data
 
     form, config = model.config.form, model.config
@@ -95,7 +101,7 @@ def _labelled_trees(model: recnn.TreeClassifier, folder: Path, data: str) -> lis
 
 
 def _by_length(model: recnn.TreeClassifier, trees: list[Tree]) -> dict[str, recnn.Scores]:
-    """The scores at the roots of trees of 1 to 10, 11 to 20, 21 to 50 words, and so on."""
+    """Compute the scores at the roots of trees of 1 to 10, 11 to 20, 21 to 50 words, and so on."""
     ends = [10, 20, 50, 100, 200, 500, 1000]
     parts: dict[int, list[Tree]] = defaultdict(list)
     for tree in trees:
@@ -132,10 +138,10 @@ def _share(right: int, count: int) -> str:
 
 
 def _confusion(scores: recnn.Scores, labels: list[str], place: str) -> Table:
-    table = Table(f"{place}: is, was given", box=box.SIMPLE, pad_edge=False)
+    table = Table(f"{place}: target, predicted", box=box.SIMPLE, pad_edge=False)
     rows = [[f"{count:,}" for count in row] for row in scores.confusion.tolist()]
     for label, column in zip(labels, zip(*rows, strict=True), strict=True):
-        # Wide tables go beyond the edge of a narrow terminal, for a digit less would be another number.
+        # Numbers are never cut off, even if the table is wider than the terminal.
         table.add_column(Text(label), justify="right", min_width=max(map(len, column)))
     for label, row in zip(labels, rows, strict=True):
         table.add_row(Text(label), *row)

@@ -1,4 +1,4 @@
-"""`recnn lm`: language models of characters or words: train, score, generate."""
+"""`recnn lm`: train and use language models of characters or words."""
 
 import json
 import math
@@ -28,7 +28,7 @@ app = lazy_app(
     "Language models of characters or words.",
     {
         "train": Command("recnn.commands.language_model:train", "Train a language model on a text."),
-        "score": Command("recnn.commands.language_model:score", "Print how likely sentences are."),
+        "score": Command("recnn.commands.language_model:score", "Print the log-probabilities of sentences."),
         "generate": Command("recnn.commands.language_model:generate", "Generate text."),
     },
 )
@@ -38,8 +38,8 @@ app = lazy_app(
 def train(data: LanguageModelData, network: LanguageModelConfig, training: LanguageModelTraining) -> "Objective":
     """Train a language model on a text.
 
-    The first part of the text is for training, the rest for validation, by bits per character or the perplexity of
-    words. The folder of the run is like that of `recnn train`.
+    The first part of the text is for training, the rest for validation. The metric is the number of bits per character,
+    or the perplexity of words. The files of the run are those of `recnn train`.
     """
     from recnn.training.objectives.language_model import LanguageModelObjective
 
@@ -52,7 +52,7 @@ def train(data: LanguageModelData, network: LanguageModelConfig, training: Langu
 
 
 def _units(network: LanguageModelConfig, path: str | None) -> list[str]:
-    """The characters or words of a file, or of the bundled treebank, a sentence a line."""
+    """Read the characters or words of a file, or of the bundled treebank with one sentence per line."""
     if path is None:
         sentences = [parsers.words_of(tree) for tree in corpora.bundled_sentiment("train")]
         if network.unit == "characters":
@@ -66,13 +66,16 @@ def _units(network: LanguageModelConfig, path: str | None) -> list[str]:
 def score(
     model: ModelFolder,
     sentences: Sentences = None,
-    tokens: Annotated[bool, typer.Option("--tokens", help="Also print each character or word.")] = False,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Also print the log-probability of each character or word.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per sentence and line.")] = False,
 ) -> None:
-    """Print how likely sentences are.
+    """Print the log-probabilities of sentences.
 
-    For each sentence, the log-probability in nats, its end included, and the bits per character or the perplexity of
-    words; of several sentences, which is the likeliest. Unknown words count as the unknown word of the model.
+    For each sentence, the log-probability in nats, with the end of the line, and the bits per character or the
+    perplexity of words; for several sentences, also the most probable one. Unknown words are scored as the unknown
+    word of the model.
     """
     found = read_model(model, recnn.LanguageModel)
     scored = []
@@ -111,7 +114,7 @@ def _summary(model: "recnn.LanguageModel", log_probabilities: list[float]) -> di
     nats = -total / len(log_probabilities)
     if model.config.unit == "characters":
         return {"log_probability": total, "bits": nats / math.log(2)}
-    # As a float's exp overflows where a perplexity is of no use any more.
+    # exp overflows above 709.
     return {"log_probability": total, "perplexity": math.exp(nats) if nats < 700 else math.inf}
 
 
@@ -123,16 +126,19 @@ def _measured(record: dict[str, Any]) -> str:
 
 def generate(
     model: ModelFolder,
-    prompt: Annotated[str, typer.Option(help="Text to continue. \\[default: the start of a line]")] = "",
+    prompt: Annotated[str, typer.Option(help="Text to continue. \\[default: none, to start a new line]")] = "",
     length: Annotated[int, typer.Option(min=1, help="Maximum number of characters or words to generate.")] = 200,
     line: Annotated[bool, typer.Option("--line", help="Stop at the end of the line.")] = False,
     count: Annotated[int, typer.Option(min=1, help="Number of texts to generate.")] = 1,
     temperature: Annotated[
         float, typer.Option(help="Sampling temperature: below 1 favours probable tokens, above 1 improbable ones.")
     ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(min=1, help="Sample from the K most probable tokens only.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="Sample from this number of most probable tokens only.")
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Sample from the smallest set of tokens with total probability P (nucleus).")
+        float | None,
+        typer.Option(help="Sample from the smallest set of tokens with this total probability (nucleus sampling)."),
     ] = None,
     beam: Annotated[
         int | None, typer.Option(min=1, help="Beam width: search for the most probable text instead of sampling.")
@@ -142,18 +148,21 @@ def generate(
 ) -> None:
     """Generate text.
 
-    The text continues the prompt, or begins a line.
+    The text continues the prompt, or starts a new line. By default each character or word is sampled; with --beam the
+    most probable text is searched for.
     """
     if not temperature > 0 or not math.isfinite(temperature):
-        raise typer.BadParameter(f"{temperature} is not above 0; --beam 1 is its limit", param_hint="--temperature")
+        raise typer.BadParameter(
+            f"expected a finite number above 0, got {temperature}; --beam 1 is greedy", param_hint="--temperature"
+        )
     if top_p is not None and not 0 < top_p <= 1:
-        raise typer.BadParameter(f"{top_p} is not above 0 and at most 1", param_hint="--top-p")
+        raise typer.BadParameter(f"expected a number above 0 and at most 1, got {top_p}", param_hint="--top-p")
     if beam is not None and (top_k is not None or top_p is not None or temperature != 1):
         raise typer.BadParameter(
-            "a beam search does not sample: no --temperature, --top-k, --top-p", param_hint="--beam"
+            "cannot be combined with the sampling options --temperature, --top-k and --top-p", param_hint="--beam"
         )
     if beam is not None and beam < count:
-        raise typer.BadParameter(f"a beam of {beam} has no {count} texts", param_hint="--count")
+        raise typer.BadParameter(f"expected at most {beam}, the beam width, got {count}", param_hint="--count")
     texts = read_model(model, recnn.LanguageModel).generate(
         prompt,
         length,

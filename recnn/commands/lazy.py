@@ -1,4 +1,4 @@
-"""Groups of commands that are imported when they are called: the help of a group does not wait for torch."""
+"""Groups of commands that are imported when called, so that the help of a group does not import torch."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,24 +10,25 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Command(NamedTuple):
-    """Where a command is defined, and its help in one line."""
+    """The place where a command is defined, and its help."""
 
     place: str
     """``module:name`` of a function, or of a `typer.Typer` with commands of its own."""
     help: str
+    """One line, for the help of the group."""
 
 
 class LazyGroup(TyperGroup):
-    """A group that knows its commands by name and help, and imports one when it is called or completed."""
+    """A group that lists its commands from a table, and imports a command when it is called or completed."""
 
     table: Mapping[str, Command]
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names, in the order of the table."""
+        """Return the names, in the order of the table."""
         return list(self.table)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command without options, which is all that the help of the group needs."""
+        """Make a command without options, enough for the help of the group."""
         return TyperCommand(cmd_name, help=self.table[cmd_name].help) if cmd_name in self.table else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -37,7 +38,7 @@ class LazyGroup(TyperGroup):
 
 
 def loaded(name: str, command: Command) -> Any:
-    """Import a command."""
+    """Import a command, and make a click command of it."""
     module, _, attribute = command.place.partition(":")
     found = getattr(import_module(module), attribute)
     if not isinstance(found, typer.Typer):
@@ -51,7 +52,7 @@ def loaded(name: str, command: Command) -> Any:
 
 
 def lazy_app(help: str, table: Mapping[str, Command], completion: bool = False) -> typer.Typer:
-    """A `typer.Typer` of the commands in ``table``.
+    """Make a `typer.Typer` of the commands in ``table``.
 
     Args:
         help: help of the group.
@@ -65,6 +66,6 @@ def lazy_app(help: str, table: Mapping[str, Command], completion: bool = False) 
 
     @app.callback()
     def callback() -> None:
-        """Without a callback, typer takes an app without commands of its own for an empty one."""
+        """Do nothing; without a callback, typer rejects an app that has no commands of its own."""
 
     return app

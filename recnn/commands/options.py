@@ -15,7 +15,7 @@ from parsers.errors import InputError
 from recnn.settings import settings_of
 
 RUN = "Run"
-"""Panel of the options that are not settings."""
+"""Panel of the help for the options that are not settings."""
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -28,11 +28,11 @@ ConfigFile = Annotated[
 
 
 def with_settings(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for every field of some settings classes, each class in a panel of its own.
+    """Decorate a command with an option for every field of some settings classes, each class in a panel of its own.
 
     The command must take a ``context``. It is called with its own parameters and, for each entry of ``kinds``, with a
-    dictionary of the values that were given on the command line or in the file of ``--config``; `made` turns it into
-    settings.
+    dictionary of the values that were given on the command line or in the file of ``--config``; `made` makes settings
+    of it.
     """
     options = {part: _options(kind, part.capitalize()) for part, kind in kinds.items()}
     owners = {name: part for part, made in options.items() for name in made}
@@ -71,7 +71,7 @@ def made(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """Make settings of the values that were given.
 
     Raises:
-        typer.BadParameter: a value is wrong.
+        typer.BadParameter: a value is wrong; the message names its option.
     """
     try:
         return settings_of(kind, dict(values))
@@ -83,19 +83,19 @@ def made(kind: type[Any], values: Mapping[str, Any]) -> Any:
 
 
 def option_of(kind: type[Any], name: str) -> str:
-    """The option of a field, such as ``--hidden-size``."""
+    """Return the option of a field, such as ``--hidden-size``."""
     several = _option_type(kind.__pydantic_fields__[name].annotation) == list[str]
     return "--" + (name.removesuffix("s") if several else name).replace("_", "-")
 
 
 def typed(context: typer.Context, name: str) -> bool:
-    """Whether an option was given on the command line."""
+    """Return True if an option was given on the command line."""
     source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"  # by name, as some releases of typer have their own click
+    return source is not None and source.name != "DEFAULT"  # by name, as some releases of typer include a copy of click
 
 
 def _options(kind: type[Any], panel: str) -> dict[str, inspect.Parameter]:
-    """The fields of a settings class that have a default, as parameters that typer makes options of."""
+    """Make a parameter for typer of each field of a settings class that has a default."""
     found = {}
     for name, field in kind.__pydantic_fields__.items():
         if field.is_required():
@@ -106,7 +106,7 @@ def _options(kind: type[Any], panel: str) -> dict[str, inspect.Parameter]:
             names, default, value = [option_of(kind, name)], None, list[str] | None
         if value is _NumberOrWord:
             more = {"parser": _number_or_word, "metavar": "N|WORD"}
-        text = escape(field.description or "")  # rich takes brackets for a style
+        text = escape(field.description or "")  # rich would read brackets as a style
         option = typer.Option(*names, help=text, rich_help_panel=panel, **more)
         found[name] = inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[value, option]
@@ -115,7 +115,7 @@ def _options(kind: type[Any], panel: str) -> dict[str, inspect.Parameter]:
 
 
 def _option_type(annotation: Any) -> Any:
-    """The type of an option as typer sees it; pydantic has the last word on its value."""
+    """Return the type of an option for typer; the value is validated by pydantic."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _option_type(arguments[0])
@@ -137,7 +137,7 @@ def _number_or_word(text: str | int) -> str | int:
 
 
 def _pairs(texts: list[str], option: str) -> dict[str, Any]:
-    """``["peepholes=true"]`` to ``{"peepholes": True}``; a value that is not JSON is a string."""
+    """Parse ``["peepholes=true"]`` to ``{"peepholes": True}``; a value that is not JSON is a string."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -151,7 +151,11 @@ def _pairs(texts: list[str], option: str) -> dict[str, Any]:
 
 
 def _check(kind: type[Any], values: Mapping[str, Any], path: Path | None) -> None:
-    """Blame the file for what is wrong in it, but not for what conflicts with the command line."""
+    """Check the values of a file, whose errors name the file; conflicts between values are left to `made`.
+
+    Raises:
+        InputError: a value is wrong.
+    """
     try:
         settings_of(kind, dict(values))
     except ValueError as error:
@@ -170,7 +174,7 @@ def _from_file(path: Path | None, owners: Mapping[str, str]) -> dict[str, Any]:
         raise InputError(f"{path}: {error}") from None
     found = {name.replace("-", "_"): value for name, value in read.items()}
     if len(found) < len(read):
-        raise InputError(f"{path}: an option is there twice, once with - and once with _ in its name")
+        raise InputError(f"{path}: an option is given twice, with - and with _ in its name")
     if unknown := sorted(found.keys() - owners.keys()):
-        raise InputError(f"{path}: {unknown[0]!r} is no option of this command")
+        raise InputError(f"{path}: {unknown[0]!r} is not an option of this command")
     return found

@@ -1,4 +1,4 @@
-"""Tasks that predict something about two sentences: `recnn train relatedness` and `entailment`."""
+"""Tasks on pairs of sentences: `recnn train relatedness` and `entailment`."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def entailment(
 ) -> "Objective":
     """Predict whether one sentence follows from another.
 
-    The answers are those of SICK: entailment, contradiction or neither. --data takes a folder with SICK_train.txt and
+    The classes are those of SICK: entailment, contradiction or neutral. --data takes a folder with SICK_train.txt and
     SICK_trial.txt (or train.txt and dev.txt), or with the whole SICK.txt.
     """
     return _pairs("entailment", data, network, words, training)
@@ -65,7 +65,7 @@ def _pairs(
 
 
 def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
-    """Print how well a model predicts the relatedness or the entailment of the pairs of a file."""
+    """Print the metrics of a model on the pairs of a file."""
     from recnn.data.batches import TreeBatches
     from recnn.training.objectives.pairs import pair_dataset, pair_measures
 

@@ -16,7 +16,7 @@ from recnn.commands.common import Failures, Sentences, counted, fail, out, read_
 if TYPE_CHECKING:
     from nltk import Tree
 
-Grammar = Annotated[str, typer.Option(help="Bundled grammar (duck, telescope), or path or text of a grammar.")]
+Grammar = Annotated[str, typer.Option(help="Bundled grammar (duck or telescope), or the path or text of a grammar.")]
 Limit = Annotated[int, typer.Option(min=1, help="Maximum number of parses per sentence.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per parse and line.")]
 
@@ -34,7 +34,7 @@ class Parse(NamedTuple):
         return self.tree.prob() if hasattr(self.tree, "prob") else None
 
     def record(self) -> dict[str, Any]:
-        """What `--json` prints of it."""
+        """Return the parse as JSON values."""
         return {
             "sentence": self.sentence,
             "parse": self.number,
@@ -44,7 +44,7 @@ class Parse(NamedTuple):
         }
 
     def described(self) -> str:
-        """What people see of it: the tree, drawn unless it is too deep for that, and its rules."""
+        """Return the parse as text: the tree, drawn unless it is too deep, and its production rules."""
         probability = "" if self.probability is None else f", probability {self.probability:.3g}"
         try:
             drawn = recnn.tree_to_text(self.tree)
@@ -79,7 +79,15 @@ def parse_each(
     failures: Failures,
     warn: bool = True,
 ) -> Iterator[list[Parse]]:
-    """The parses of each sentence, at most ``limit``; a sentence without any is added to ``failures``."""
+    """Yield the parses of each sentence.
+
+    Args:
+        parser: parser of the grammar.
+        sentences: each with the beginning of its error messages, see `read_sentences`.
+        limit: largest number of parses per sentence.
+        failures: sentences without a parse are added to it.
+        warn: print a message if a sentence has more than ``limit`` parses.
+    """
     for place, sentence in sentences:
         try:
             parses = parser.parses(sentence)
@@ -88,4 +96,4 @@ def parse_each(
             continue
         yield [Parse(sentence, number, tree) for number, tree in enumerate(islice(parses, limit))]
         if warn and next(parses, None) is not None:
-            fail(f"{place}{sentence!r} has more than {counted(limit, 'parse')}: raise --limit to see them")
+            fail(f"{place}{sentence!r} has more than {counted(limit, 'parse')}: increase --limit to see them")

@@ -1,4 +1,4 @@
-"""`recnn predict`: a label and its probability for every node of a tree."""
+"""`recnn predict`: a label for each node of a tree, with its probability."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 nltk = lazy_loader.load("nltk")
 
-# From red to green, by way of grey; colours of 256 that can be read on black and on white.
+# From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
 
 
@@ -46,20 +46,24 @@ def predict(
     trees: Trees = None,
     grammar: Annotated[
         str | None,
-        typer.Option(help="Grammar to parse with. \\[default: for sentiment the bundled treebank's, else none]"),
+        typer.Option(
+            help="Grammar to parse sentences with. \\[default: for sentiment the bundled treebank's, else none]"
+        ),
     ] = None,
     svg: Svg = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
-    """Print the label that a model predicts for each node.
+    """Predict a label for each node of a tree.
 
-    For a model of sentiment, a sentence is parsed with the grammar of the bundled treebank; if that has no parse of it,
-    the sentence gets a tree of the model's --shape, which is said on standard error. With --grammar, a sentence without
-    a parse is an error. For a model of ListOps, a sentence is an expression such as "[MAX 2 [MIN 4 7 ] 0 ]".
+    Each node is printed with its label, the probability of the label and its words.
+
+    For a model of sentiment, sentences are parsed with the grammar of the bundled treebank; a sentence without a parse
+    gets a tree of the model's --shape, with a message on standard error. With --grammar, a sentence without a parse is
+    an error. For a model of ListOps, a sentence is an expression such as "[MAX 2 [MIN 4 7 ] 0 ]".
     """
     either(sentences, trees)
     if svg is not None and as_json:
-        raise typer.BadParameter("it does not go with --json", param_hint="--svg")
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
     found = read_model(model, recnn.TreeClassifier)
     with Failures() as failures:
         read = corpora.read_trees(trees) if trees is not None else _parsed(found, sentences, grammar, failures)
@@ -81,7 +85,7 @@ def predict(
 def _parsed(
     model: recnn.TreeClassifier, sentences: Iterable[str] | None, grammar: str | None, failures: Failures
 ) -> Iterator[Tree]:
-    """The tree of each sentence: its best parse, if there is a grammar."""
+    """Yield a tree over each sentence: its best parse, if there is a grammar."""
     parser = None
     if grammar is not None or model.config.form == "sst":
         from corpora.sentiment import sentiment_grammar
@@ -104,12 +108,12 @@ def _parsed(
                 continue
             shape = model.config.shape
             how = "a balanced tree" if shape == "balanced" else f"a {shape}-branching tree"
-            fail(f"{place}{sentence!r} is not in the bundled treebank's grammar: it gets {how}")
+            fail(f"{place}{sentence!r} has no parse in the grammar of the bundled treebank: using {how}")
             yield parsers.shaped(parsers.tokenize(sentence), shape)
 
 
 def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
-    """The predictions of a model for each node, breadth first."""
+    """Predict the labels of the nodes of a tree, breadth first from the root."""
     (probabilities,) = model.probabilities([tree])
     graph, words = model.graph(tree), parsers.words_of(tree)
     parents = [-1] * graph.num_nodes()
@@ -129,7 +133,7 @@ def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
 
 
 def _labelled(nodes: list[dict[str, Any]]) -> Tree:
-    """The tree with the predictions as labels."""
+    """Make a tree with the predictions as labels."""
     made = [nltk.Tree(f"{node['label']} {_percent(node)}", []) for node in nodes]
     for node, own in zip(nodes[1:], made[1:], strict=True):
         made[node["parent"]].append(own)
@@ -139,7 +143,7 @@ def _labelled(nodes: list[dict[str, Any]]) -> Tree:
 
 
 def _picture(nodes: list[dict[str, Any]]) -> Picture:
-    """The tree, a node a line, indented, each label in its colour."""
+    """Draw the tree with one indented line per node, each label in its colour."""
     polar = set(nodes[0]["probabilities"]) == set(corpora.SENTIMENTS)
     made: list[Picture] = []
     for node in nodes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 np = lazy_loader.load("numpy")
 torch = lazy_loader.load("torch")
 
-_HELD_OUT = 1_000_003  # added to a seed for held-out data
+_HELD_OUT = 1_000_003  # added to the seed for validation data, twice for test data
 
 
 @trains("echo", data=EchoData, network=SequenceNetworkConfig, training=Training)
@@ -34,7 +34,9 @@ def echo(data: EchoData, network: SequenceNetworkConfig, training: Training) -> 
     from recnn.training.objectives.sequences import SequenceObjective, Sequences, measured
 
     if data.question == "lag" and data.largest_lag < 2:
-        raise typer.BadParameter("a single lag leaves nothing to tell apart", param_hint="--largest-lag")
+        raise typer.BadParameter(
+            "expected at least 2, as a single lag leaves nothing to predict", param_hint="--largest-lag"
+        )
     lags = range(1, data.largest_lag + 1) if data.question == "lag" else [data.largest_lag]
 
     def signals(count: int, seed: int) -> "Sequences":
@@ -63,7 +65,8 @@ def echo(data: EchoData, network: SequenceNetworkConfig, training: Training) -> 
 def subtraction(data: SubtractionData, network: SequenceNetworkConfig, training: Training) -> "SequenceObjective":
     """Subtract binary numbers (many to many).
 
-    Numbers are read bit by bit, the least significant first. At the end, the model is tried on longer numbers.
+    Numbers are read bit by bit, the least significant bit first. At the end, the model is evaluated on numbers that are
+    4 and 16 times as long.
     """
     from recnn.training.objectives.sequences import SequenceObjective, Sequences, measured
 
@@ -90,15 +93,17 @@ def subtraction(data: SubtractionData, network: SequenceNetworkConfig, training:
 def air_quality(data: AirQualityData, network: SequenceNetworkConfig, training: Training) -> "SequenceObjective":
     """Forecast Beijing's PM2.5 (many to one).
 
-    The forecast is based on the pollution and the weather of the hours before. Training is on 2010 to 2012, validation
-    on 2013; at the end the errors on 2013 and 2014 are printed beside those of persistence, the forecast that nothing
-    changes. --data is the file of the UCI repository, see `recnn data beijing_pm25`.
+    The forecast is based on the pollution and the weather of the preceding hours. Training is on 2010 to 2012,
+    validation on 2013; at the end the errors on 2013 and 2014 are printed beside those of persistence, the forecast
+    that nothing changes. --data is the file of the UCI repository, which `recnn data beijing_pm25` downloads.
     """
     from corpora.air_quality import scale_of, split_years, windows
     from recnn.training.objectives.sequences import SequenceObjective, Sequences, measured
 
     if data.data is None:
-        raise typer.BadParameter("name the file, such as PRSA_data_2010.1.1-2014.12.31.csv", param_hint="--data")
+        raise typer.BadParameter(
+            "give the file PRSA_data_2010.1.1-2014.12.31.csv, see `recnn data`", param_hint="--data"
+        )
     table = corpora.read_air_quality(data.data)
     try:
         tables = split_years(table)

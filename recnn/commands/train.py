@@ -1,4 +1,4 @@
-"""`recnn train`: its tasks, and what they have in common: a training run from settings."""
+"""`recnn train`: its tasks, and their common part, a training run from settings."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ TASKS = {
     "air-quality": Command("recnn.commands.sequences:air_quality", "Forecast Beijing's PM2.5 (many to one)."),
 }
 
-app = lazy_app("Train a model.", TASKS)
+app = lazy_app("Train a model for one of these tasks.", TASKS)
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the training run.", rich_help_panel=RUN)]
 Resume = Annotated[
@@ -41,9 +41,11 @@ Resume = Annotated[
 
 
 def trains(task: str, **kinds: type[Any]) -> "Callable[[Callable[..., Objective]], Callable[..., None]]":
-    """Decorate a function that makes an objective from settings of ``kinds``: it becomes a command that trains.
+    """Decorate a function that makes an objective from settings: it becomes a command that trains.
 
-    ``kinds`` has an entry ``training`` and others by which the function knows its parameters.
+    Args:
+        task: name of the task, and of the folder of the run by default.
+        kinds: settings class of each parameter of the function, one of which is ``training``.
     """
 
     def decorate(build: "Callable[..., Objective]") -> Callable[..., None]:
@@ -92,19 +94,19 @@ def _train(task: str, build: "Callable[[], Objective]", settings: dict[str, Any]
 def _resumed(
     task: str, to: Path, kinds: Mapping[str, type[Any]], given: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The settings of the run in ``to``; of what was given, only the number of epochs may be new."""
+    """Read the settings of the run in ``to``; only the number of epochs may be given anew."""
     from recnn.training.record import read_run
 
     own = [(part, name) for part, values in given.items() for name in values if name != "epochs"]
     if own:
         part, name = own[0]
-        problem = f"{option_of(kinds[part], name)} is the run's own: only --epochs may be given"
+        problem = f"{option_of(kinds[part], name)} cannot be changed in a run that is resumed; only --epochs can"
         raise typer.BadParameter(problem, param_hint="--resume")
-    made(kinds["training"], given["training"])  # a mistake on the command line is not blamed on the run
+    made(kinds["training"], given["training"])  # report errors of the command line before those of the run
     run = read_run(to)
     try:
         if run.get("task") != task:
-            raise ValueError(f"the run there is of the task {run.get('task')!r}, not {task!r}")
+            raise ValueError(f"expected a run of the task {task!r}, got {run.get('task')!r}")
         found = {**run.get("settings", {}), "training": {**run["training"], **given["training"]}}
         return {part: settings_of(kind, found.get(part)) for part, kind in kinds.items()}
     except (TypeError, ValueError) as error:

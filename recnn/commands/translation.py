@@ -56,7 +56,7 @@ def translation(
 
     Of the pairs, 80 percent are for training, 10 for validation and 10 for the test at the end; all translations of one
     English sentence are in one part. With --model tree and no --trees, each sentence gets a tree of the shape --shape.
-    The metrics are perplexity and BLEU, see `recnn evaluate`.
+    The metrics are the perplexity and BLEU.
     """
     from recnn.training.objectives.translation import TranslationObjective, evaluated
 
@@ -85,14 +85,14 @@ def translate(
 ) -> None:
     """Translate English sentences into French.
 
-    A model of trees puts a tree of its --shape over each sentence. Unknown words are named on standard error.
+    A model over trees builds a tree of its --shape over each sentence. Unknown words are listed on standard error.
     """
     either(sentences, trees)
     found = read_model(model, recnn.Translator)
     with Failures() as failures:
         for place, words, source in _sources(found, sentences, trees, failures):
             if unknown := [word for word in words if not found.source.index(word)]:
-                fail(f"{place}the model does not know {', '.join(map(repr, dict.fromkeys(unknown)))}")
+                fail(f"{place}unknown words: {', '.join(map(repr, dict.fromkeys(unknown)))}")
             graph = found.graph(source)
             candidates = found.search(graph, beam, length_penalty=length_penalty)[0]
             if not as_json:
@@ -102,7 +102,7 @@ def translate(
 
 
 def evaluate_translator(model: recnn.Translator, folder: Path, data: str, as_json: bool) -> None:
-    """Print BLEU and chrF of the translations of a file's sentences, or of a part of what a run has learnt from."""
+    """Print BLEU and chrF on the pairs of a file, or of a part of the data of a run."""
     from recnn.training.objectives.translation import evaluated
 
     pairs = _compared(model, folder, data)
@@ -120,7 +120,7 @@ def _shown(count: int, scores: dict[str, Score]) -> list[str]:
 
 
 def _parts(data: TranslationData, lower: bool) -> dict[str, list[TextPair]]:
-    """The pairs by part."""
+    """Read the pairs, by part."""
     if data.data is None:
         every = [pair for part in corpora.TRANSLATION_SHARES for pair in corpora.bundled_translations(part)]
     else:
@@ -132,7 +132,7 @@ def _parts(data: TranslationData, lower: bool) -> dict[str, list[TextPair]]:
         and len(split_words(pair.french, "french")) <= data.max_length
     ]
     if data.pairs is not None:
-        # Those of one sentence stay together, and their number does not decide which they are.
+        # In the order of a hash of the sentence: its pairs stay together, and fewer pairs are a subset of more.
         kept.sort(key=lambda pair: blake2b(pair.english.lower().encode(), digest_size=8, salt=b"drawn").digest())
         del kept[data.pairs :]
     return {part: _pairs(pairs, data, lower) for part, pairs in split_pairs(kept).items()}
@@ -146,13 +146,13 @@ def _pairs(translations: list[Translation], data: TranslationData, lower: bool) 
 
 
 def _compared(model: recnn.Translator, folder: Path, data: str) -> list[TextPair]:
-    """What is to be translated, with the trees that the run had."""
+    """Read the pairs to evaluate on, with the trees of the run."""
     from recnn.training.record import settings_of_data
 
     try:
         settings = settings_of(TranslationData, settings_of_data(folder) or {})
     except ValueError as error:
-        raise RunError(f"{folder}: no run of a translator ({error})") from None
+        raise RunError(f"{folder}: not the run of a translator ({error})") from None
     if data in corpora.TRANSLATION_SHARES and not Path(data).exists():
         return _parts(settings, model.config.lower)[data]
     return _pairs(list(corpora.read_translations(data)), settings, model.config.lower)
@@ -161,7 +161,7 @@ def _compared(model: recnn.Translator, folder: Path, data: str) -> list[TextPair
 def _sources(
     model: recnn.Translator, sentences: list[str] | None, trees: Path | None, failures: Failures
 ) -> Iterator[tuple[str, list[str], list[str] | Tree]]:
-    """Each source with its place, if it is a line of standard input, and its words."""
+    """Yield each source with the beginning of its error messages and its words."""
     if trees is not None:
         for tree in map(corpora.unescape, corpora.read_trees(trees)):
             yield "", parsers.words_of(tree), tree
@@ -175,7 +175,7 @@ def _sources(
 
 
 def _record(model: recnn.Translator, graph: DGLGraph, words: list[str], candidates: list[Any]) -> dict[str, Any]:
-    """What ``--json`` prints: the candidates, and which nodes of the source the best one looks at."""
+    """Return the candidates, and the attention of the best one to the nodes of the source, as JSON values."""
     said = [model.spelt(candidate.tokens) for candidate in candidates]
     weights = model.attended(graph, said[0])
     return {

@@ -27,8 +27,8 @@ def sentiment(
     """Predict a sentiment for every phrase of a sentence.
 
     The classes are 0 (very negative) to 4 (very positive). --data takes trees in the format of the Stanford Sentiment
-    Treebank; a small treebank of that kind is bundled. The folder of the run gets the models initial, best and last,
-    metrics.csv and curves.png. A run that was killed continues with --resume, to the same weights.
+    Treebank; a small treebank of that kind is bundled. The run saves the models initial, best and last, metrics.csv and
+    curves.png in its folder. An interrupted run continues with --resume and ends with the same weights.
     """
     parts = [
         list(corpora.bundled_sentiment(part))
@@ -60,8 +60,8 @@ def sentences(
 ) -> "Objective":
     """Predict the label of a sentence.
 
-    --data takes files with a label, a tab and a sentence a line. Each sentence gets a tree of the shape --shape, which
-    --model sequence does not use.
+    --data takes files with a label, a tab and a sentence on each line. Each sentence gets a tree of the shape --shape,
+    which --model sequence does not use.
     """
     parts = _read(data.data, "sentences", network)
     return _objective(network, words, training, parts, _labels_of(parts), "sentences", "roots")
@@ -73,13 +73,14 @@ def listops(
 ) -> "Objective":
     """Predict the value of nested operations on digits.
 
-    A model over trees has the structure of the expression; a model over sequences has to find it in the brackets.
+    With --model tree the structure of an expression is given; with --model sequence it must be learnt from the
+    brackets.
     """
     if data.data is not None:
         parts = _read(data.data, "listops", network)
     else:
         sizes = data.count, max(100, data.count // 10)
-        # No expression of one part is in the other: both are cut from one sequence without repetitions.
+        # Both parts are cut from one sequence without repetitions, so that they are disjoint.
         both = corpora.generate_listops(sum(sizes), training.seed, max_length=data.max_length)
         try:
             trees = [corpora.listops_tree(expression.tree) for expression in both]
@@ -115,11 +116,13 @@ def _read(
 
 
 def _labels_of(parts: "list[list[Tree]]") -> tuple[str, ...]:
-    """The labels of all nodes, the most frequent first; those of held-out trees only are never predicted right."""
+    """Collect the labels of all nodes, most frequent first, with those that only validation trees have."""
     nodes = (c.node for trees in parts for tree in trees for c in parsers.constituents(tree))
     found = (node.label() for node in nodes if not isinstance(node, str))
     labels = tuple(corpora.Vocabulary.of((label for label in found if label), unknown=None))
     if len(labels) < 2:
-        problem = f"all labels are {labels[0]!r}: there is nothing to tell apart" if labels else "no node has a label"
+        problem = (
+            f"all labels are {labels[0]!r}, expected at least two different ones" if labels else "no node has a label"
+        )
         raise InputError(f"--data: {problem}")
     return labels

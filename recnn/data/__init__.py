@@ -1,1 +1,1 @@
-"""Data sets of graphs, their batches, and pieces of words."""
+"""Data sets of graphs, batches, sources of data, and character n-grams of words."""

@@ -1,4 +1,4 @@
-"""Batches by trees or by nodes, in an order that depends on the seed and the epoch alone, so that it can be resumed."""
+"""Batches by number of trees or of nodes, in a reproducible order."""
 
 import hashlib
 import json
@@ -10,18 +10,21 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class TreeBatches(Sampler[list[int]]):
-    """Batches of indices in an order that is a function of the seed and the epoch alone, so that it can be resumed.
+    """Batch sampler whose order depends only on the seed and the epoch, so that training can be resumed.
 
-    Shuffled trees are cut into pools of some batches each; a pool is sorted by size, so that trees of one batch are of
-    about one size, and cut into batches; then the batches are shuffled.
+    Trees are shuffled and cut into pools of ``pool`` batches; each pool is sorted by size, so that the trees of a batch
+    have similar sizes, and cut into batches; then the batches are shuffled. Batches are lists of indices.
 
     Args:
-        sizes: the number of nodes of each tree.
-        trees: how many trees a batch has, the last of a pool perhaps fewer; or
-        nodes: how many nodes it has at most, and more only if a single tree has.
-        shuffle: without it, the trees come in their order.
-        pool: how many batches are sorted together; 1 does not sort.
-        seed: of the order.
+        sizes: number of nodes of each tree.
+        trees: number of trees in a batch; one batch of an epoch may have fewer. Or
+        nodes: largest number of nodes in a batch; a larger tree makes a batch by itself.
+        shuffle: if False, the trees come in their original order, and ``pool`` has no effect.
+        pool: number of batches whose trees are sorted by size together; 1 for none.
+        seed: random seed of the order.
+
+    Raises:
+        ValueError: both or neither of ``trees`` and ``nodes`` are given, or a number is not a positive integer.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class TreeBatches(Sampler[list[int]]):
         seed: int = 0,
     ) -> None:
         if (trees is None) == (nodes is None):
-            raise ValueError("give either trees or nodes")
+            raise ValueError(f"give either trees or nodes, got trees={trees!r} and nodes={nodes!r}")
         for name, value in (("trees", trees), ("nodes", nodes), ("pool", pool)):
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
@@ -45,7 +48,7 @@ class TreeBatches(Sampler[list[int]]):
         self._made: tuple[int, list[list[int]]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next; Lightning's Trainer does."""
+        """Set the epoch that determines the order; called by Lightning's Trainer."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -90,11 +93,14 @@ class TreeBatches(Sampler[list[int]]):
 
 
 def loader(data: Dataset[Any], batches: TreeBatches, workers: int = 0) -> DataLoader[Any]:
-    """Batches of ``data``, which takes lists of indices, made in ``workers`` processes, or in this one.
+    """Make a DataLoader of the batches of a data set.
 
-    Its random numbers, which workers want though nothing here draws any, are its own, so that those of the training do
-    not depend on it.
+    Args:
+        data: data set that returns a batch for a list of indices, such as `TreeDataset`.
+        batches: sampler of the batches.
+        workers: number of processes that load data; 0 loads in the main process.
     """
+    # A DataLoader draws a seed for its workers; with a generator of its own, the global random state does not change.
     random = torch.Generator().manual_seed(batches.seed)
     return DataLoader(
         data,
@@ -111,5 +117,5 @@ def _same(batch: Any) -> Any:
 
 
 def mixed(*numbers: int) -> int:
-    """One seed of several numbers, such that neighbours have nothing in common."""
+    """Hash several numbers into one seed, so that consecutive epochs have unrelated seeds."""
     return int.from_bytes(hashlib.sha256(json.dumps(numbers).encode()).digest()[:7])

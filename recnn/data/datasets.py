@@ -1,11 +1,11 @@
-"""Trees with targets as a data set: graphs made once, and batches by trees or by nodes in an order that can be resumed.
+"""Data sets of trees and of pairs of trees, with targets.
 
     data = TreeDataset(trees, vocabulary, labels)
     for forest in loader(data, TreeBatches(data.sizes, trees=25, seed=1)):
         forest.ndata["word"], forest.ndata["target"]
 
-What is made once is the graph of each tree. The levels of a batch are made with the batch: for 25 trees of the Stanford
-Sentiment Treebank that takes 1 to 2 ms, where a training step takes 50.
+Trees are converted to graphs once, when the data set is made. The levels of a batch are computed with each batch: for
+25 trees of the Stanford Sentiment Treebank in 1 to 2 ms, compared with 50 ms for a training step.
 """
 
 from __future__ import annotations
@@ -33,9 +33,15 @@ Targets = Literal["all", "roots"]
 
 
 def word_graph(source: Tree | Sequence[str], vocabulary: Vocabulary, subwords: int = 0) -> DGLGraph:
-    """The graph of a tree, or the chain of some words, as models read it: labels play no part.
+    """Convert a tree, or a sequence of words, to the graph that models take as input, without labels.
 
-    It has the node data ``word`` and ``span`` and, with ``subwords``, ``pieces`` (`recnn.data.subwords`).
+    Args:
+        source: a tree, or words, which become a chain.
+        vocabulary: vocabulary of the words.
+        subwords: number of hash buckets of character n-grams, as in the model's configuration; 0 for none.
+
+    Returns:
+        A graph with node data ``word`` and ``span`` and, with ``subwords``, ``pieces`` (see `recnn.data.subwords`).
     """
     tree = isinstance(source, Tree)
     graph = tree_to_graph(source, vocabulary) if tree else sequence_to_graph(source, vocabulary)
@@ -47,23 +53,25 @@ def word_graph(source: Tree | Sequence[str], vocabulary: Vocabulary, subwords: i
 
 
 class TreeDataset(Dataset["DGLGraph"]):
-    """Trees whose labels are what is to be learnt.
+    """Data set of trees whose labels are the targets.
 
-    Node data of each graph, int64 (N,): ``word``, the index in the vocabulary, -1 where there is none; ``target``, the
-    index of the node's label, -1 where there is none; ``span`` as in `recnn.tree_to_graph`. There is no node data
-    ``label``, for a cell that reads labels would read the answer.
+    Node data of each graph, int64: ``word`` (N,), index in the vocabulary, -1 for none; ``target`` (N,), index of the
+    node's label, -1 for none; ``span`` (N, 2), see `recnn.tree_to_graph`. There is no node data ``label``, so that
+    cells that use labels cannot read the targets.
 
-    An item is a graph; the items of a list of indices are one batch of graphs, in that order, with its levels.
+    ``data[i]`` is the graph of a tree; ``data[[i, j, ...]]`` is the batch of several, in this order.
 
     Args:
-        trees: read once; a label that ``labels`` lacks is an error, the empty label is no target.
-        vocabulary: of the words.
-        labels: of the targets.
-        targets: "all" nodes that have a label, or only the "roots".
-        subwords: of the model's configuration: if not 0, there is the node data ``pieces`` (`recnn.data.subwords`).
+        trees: the trees, iterated over once. A node with an empty label has no target.
+        vocabulary: vocabulary of the words.
+        labels: vocabulary of the labels.
+        targets: nodes that have targets: "all" with a label, or only the "roots".
+        subwords: number of hash buckets of character n-grams, as in the model's configuration; if not 0, the graphs
+            have node data ``pieces`` (see `recnn.data.subwords`).
 
     Raises:
-        InputError: a label that ``labels`` lacks, or a tree that is malformed.
+        InputError: a tree has a label that is not in ``labels``, or is malformed.
+        ValueError: ``targets`` is neither "all" nor "roots".
     """
 
     def __init__(
@@ -76,7 +84,7 @@ class TreeDataset(Dataset["DGLGraph"]):
     ) -> None:
         if targets not in ("all", "roots"):
             raise ValueError(f"targets must be 'all' or 'roots', got {targets!r}")
-        # "" stands for a node without a label, which `tree_to_graph` would look up.
+        # The empty label needs an index, as `tree_to_graph` looks up all labels.
         table = Vocabulary([*labels, ""], unknown=None)
         self._graphs = []
         for number, tree in enumerate(trees, 1):
@@ -94,7 +102,7 @@ class TreeDataset(Dataset["DGLGraph"]):
         return iter(self._graphs)
 
     def targets(self) -> Tensor:
-        """(N,) the targets of all nodes of all trees."""
+        """Return the targets of all nodes of all trees, (N,)."""
         return torch.cat([graph.ndata["target"] for graph in self._graphs])
 
     @overload
@@ -111,13 +119,13 @@ def _check_labels(tree: Tree, labels: Vocabulary, number: int) -> None:
     for node, start, _, _ in constituents(tree):
         if isinstance(node, Tree) and node.label() not in labels:
             known = ", ".join(repr(label) for label in labels[:8] if label) + (", ..." if len(labels) > 9 else "")
-            raise InputError(f"tree {number}, word {start}: the label {node.label()!r} is none of {known}")
+            raise InputError(f"tree {number}, word {start}: the label {node.label()!r} is not one of {known}")
 
 
 def batch_of(graphs: list[DGLGraph]) -> DGLGraph:
-    """A batch of graphs with its levels."""
+    """Batch graphs and compute their levels."""
     forest = _dgl.batch(graphs)
-    schedule(forest)  # kept on the forest; what comes from another process makes it anew
+    schedule(forest)  # kept on the forest; lost if the batch is sent from another process
     return forest
 
 
@@ -131,13 +139,13 @@ def _with_targets(graph: DGLGraph, empty: int, targets: Targets) -> DGLGraph:
 
 
 def without_tables(graph: DGLGraph) -> DGLGraph:
-    """The graph by itself: a batch goes between processes with its attributes, and the tables would go with each."""
+    """Remove the tables of words and labels from a graph, so that they are not sent between processes with it."""
     del graph.vocabulary, graph.labels
     return graph
 
 
 def known(forest: DGLGraph) -> tuple[Tensor, Tensor]:
-    """The nodes that have a target, and their targets."""
+    """Return the indices (R,) of the nodes that have a target, and their targets (R,)."""
     target = forest.ndata["target"]
     rows = torch.nonzero(target >= 0).squeeze(1)
     return rows, target[rows]
@@ -147,21 +155,24 @@ class Pairs(NamedTuple):
     """A batch of B pairs of trees."""
 
     forest: DGLGraph
-    """2 B graphs, pair after pair."""
+    """2 B graphs: the two trees of the first pair, of the second, ..."""
     target: Tensor
-    """(B,)"""
+    """(B,) targets."""
 
 
 class PairDataset(Dataset[Pairs]):
-    """Pairs of trees, each with a target: a number, or the number of a class.
+    """Data set of pairs of trees, each with a target: a number, or the index of a class.
 
-    The items of a list of indices are one batch; its graphs have the node data ``word`` and ``span`` of `TreeDataset`.
+    ``data[[i, j, ...]]`` is a batch of pairs; its graphs have the node data ``word`` and ``span`` of `TreeDataset`.
 
     Args:
-        pairs: of trees; their labels play no part.
-        target: (B,).
-        vocabulary: of the words.
-        subwords: as for `TreeDataset`.
+        pairs: pairs of trees; their labels are not used.
+        target: (B,) target of each pair.
+        vocabulary: vocabulary of the words.
+        subwords: number of hash buckets of character n-grams, see `TreeDataset`.
+
+    Raises:
+        ValueError: the numbers of pairs and of targets differ.
     """
 
     def __init__(
@@ -174,7 +185,7 @@ class PairDataset(Dataset[Pairs]):
         self.target = target
         self.sizes = [a + b for a, b in zip(sizes[0::2], sizes[1::2], strict=True)]
         if len(self.sizes) != len(target):
-            raise ValueError(f"expected a target for each of {len(self.sizes)} pairs, got {len(target)}")
+            raise ValueError(f"expected a target for each of {len(self.sizes)} pairs, got {len(target)} targets")
 
     def __len__(self) -> int:
         return len(self.sizes)

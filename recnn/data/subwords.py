@@ -1,4 +1,4 @@
-"""Pieces of words: character n-grams, hashed, so that a word that was never seen has a vector too.
+"""Character n-grams of words ("pieces"), hashed into buckets, for vectors of words that are not in the vocabulary.
 
 Bojanowski, Grave, Joulin and Mikolov, "Enriching word vectors with subword information", TACL 2017, section 3.2.
 """
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-SHORTEST, LONGEST = 3, 5  # characters of a piece, the marks of a word's ends among them
-MOST = 40  # pieces of a word: all of them up to 14 letters, and the first of a longer one
+SHORTEST, LONGEST = 3, 5  # characters of an n-gram, including the marks < and > of the ends of a word
+MOST = 40  # largest number of n-grams of a word: all of a word of up to 14 letters, the first ones of a longer word
 
 
 @lru_cache(maxsize=1 << 17)
 def pieces_of(word: str, buckets: int) -> tuple[int, ...]:
-    """The buckets of the pieces of a word, in lower case, between marks of its ends; the same on every machine."""
+    """Hash the character n-grams of a word, in lower case and between ``<`` and ``>``, into bucket indices.
+
+    The result is the same on every machine.
+    """
     marked = f"<{word.lower()}>"
     grams = (marked[at : at + n] for n in range(SHORTEST, LONGEST + 1) for at in range(len(marked) - n + 1))
     found = [int.from_bytes(blake2b(gram.encode(), digest_size=6).digest(), "little") % buckets for gram in grams]
@@ -31,28 +34,31 @@ def pieces_of(word: str, buckets: int) -> tuple[int, ...]:
 
 
 def add_pieces(graph: DGLGraph, words: Iterable[str], buckets: int) -> None:
-    """Give a graph of one tree or chain the node data ``pieces``, (N, `MOST`) in int32, -1 where there is none.
+    """Add node data ``pieces`` to the graph of a tree or chain: n-gram buckets (N, `MOST`) in int32, -1 for none.
 
     Args:
-        graph: with the node data ``word`` and ``span``.
-        words: of its sentence.
-        buckets: how many different ones there are.
+        graph: graph with node data ``word`` and ``span``.
+        words: words of its sentence.
+        buckets: number of buckets.
     """
     rows = [pieces_of(word, buckets) for word in words]
     table = torch.tensor([[*row, *[-1] * (MOST - len(row))] for row in rows], dtype=torch.int32)
     pieces = torch.full((graph.num_nodes(), MOST), -1, dtype=torch.int32)
     leaves = graph.ndata["word"] >= 0
-    pieces[leaves] = table[graph.ndata["span"][leaves, 1] - 1]  # a node of a chain has the last word of its span
+    pieces[leaves] = table[graph.ndata["span"][leaves, 1] - 1]  # the word of a node in a chain is the last of its span
     graph.ndata["pieces"] = pieces
 
 
 def combined(pieces: Tensor, vectors: Tensor, sparse: bool) -> Tensor:
-    """(W, `MOST`) to (W, D): the sum of the vectors of the n pieces of each word, over √n.
+    """Sum the vectors of the n character n-grams of each word and divide by √n.
 
     Args:
-        pieces: -1 where there is none.
-        vectors: (buckets, D).
-        sparse: whether the gradient of the vectors is sparse.
+        pieces: (W, `MOST`) buckets of the n-grams, -1 for none.
+        vectors: (buckets, D) vectors of the buckets.
+        sparse: make the gradient of the vectors sparse.
+
+    Returns:
+        (W, D) vectors of the words.
     """
     known = pieces >= 0
     count = known.sum(1)

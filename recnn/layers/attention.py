@@ -1,10 +1,10 @@
-"""Attention: which states of a memory a step of a decoder looks at, and what it sees there.
+"""Attention of a decoder to the states of an encoder.
 
 With a query q (a state of the decoder), the states m_1, ..., m_S of a memory and a score of the two:
 
     α_s = exp score(q, m_s) / Σ_s' exp score(q, m_s')        c = Σ_s α_s m_s
 
-Shapes: B memories, S the most states of one, M the size of a state, T steps, H the size of a query.
+Shapes: B memories, S states in the longest memory, M size of a state, K size of a key, T steps, H size of a query.
 """
 
 from abc import ABC, abstractmethod
@@ -15,36 +15,36 @@ from torch import Tensor, nn
 
 
 class Memory(NamedTuple):
-    """B memories, each with states of its own number, padded with zeros to the largest."""
+    """The states of B encoded inputs, padded with zeros to the length of the longest."""
 
     states: Tensor
-    """(B, S, M)"""
+    """(B, S, M) states."""
     keys: Tensor
-    """(B, S, K) what the score makes of the states alone, once for all steps."""
+    """(B, S, K) keys, the result of `Attention.keys`, computed once for all steps."""
     mask: Tensor
-    """(B, S) where there is a state."""
+    """(B, S) True at states, False at padding."""
 
 
 class Attention(nn.Module, ABC):
-    """A score, and what follows from it.
+    """Base class of attention layers: a subclass defines the score by `keys` and `scores`.
 
-    A memory of B = 1 does for any number of queries.
+    A memory with B = 1 is shared by a batch of any number of queries.
     """
 
     @abstractmethod
     def keys(self, states: Tensor) -> Tensor:
-        """(N, M) to (N, K): what the score makes of the states alone."""
+        """Project states (N, M) to keys (N, K), the part of the score that does not depend on the query."""
 
     @abstractmethod
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        """(B, T, H) and (B, S, K) to (B, T, S)."""
+        """Compute the scores (B, T, S) of queries (B, T, H) with keys (B, S, K)."""
 
     def memory(self, states: Tensor, sizes: Tensor) -> Memory:
-        """The memories of N states in all, one after the other.
+        """Make a `Memory` from the concatenated states of B inputs.
 
         Args:
-            states: (N, M).
-            sizes: (B,) how many states each memory has, 1 at least.
+            states: (N, M) states of all inputs, one input after the other.
+            sizes: (B,) number of states of each input, at least 1.
         """
         sizes = sizes.to(states.device)
         place = torch.arange(int(sizes.max()), device=states.device).expand(len(sizes), -1)
@@ -56,21 +56,28 @@ class Attention(nn.Module, ABC):
         return Memory(padded(states), padded(self.keys(states)), mask)
 
     def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """The contexts c (B, T, M) and the weights α (B, T, S), which are 0 where there is no state."""
+        """Compute the contexts c (B, T, M) and the weights α (B, T, S), which are 0 at padding.
+
+        Args:
+            query: (B, T, H) states of the decoder.
+            memory: the states to attend to.
+        """
         scores = self.scores(query, memory.keys).masked_fill(~memory.mask.unsqueeze(1), -torch.inf)
         weights = scores.softmax(2)
         return weights @ memory.states, weights
 
 
 class LuongAttention(Attention):
-    """The score "general" of Luong, Pham and Manning, "Effective approaches to attention-based neural machine
-    translation", EMNLP 2015, section 3.1, of the state h_t after the step:
+    """Multiplicative attention: the score "general" of the decoder's state h_t after the step.
 
         score(h_t, m) = h_t^T W_a m
 
+    Luong, Pham and Manning, "Effective approaches to attention-based neural machine translation", EMNLP 2015, section
+    3.1.
+
     Args:
-        query_size: H.
-        state_size: M.
+        query_size: size H of the queries.
+        state_size: size M of the states in the memory.
     """
 
     def __init__(self, query_size: int, state_size: int) -> None:
@@ -86,15 +93,17 @@ class LuongAttention(Attention):
 
 
 class BahdanauAttention(Attention):
-    """The score of Bahdanau, Cho and Bengio, "Neural machine translation by jointly learning to align and translate",
-    ICLR 2015, appendix A.1.2, of the state s before the step:
+    """Additive attention: a score of the decoder's state s before the step.
 
         score(s, m) = v_a^T tanh(W_a s + U_a m)
 
+    Bahdanau, Cho and Bengio, "Neural machine translation by jointly learning to align and translate", ICLR 2015,
+    appendix A.1.2.
+
     Args:
-        query_size: H.
-        state_size: M.
-        size: of the hidden layer; H if None.
+        query_size: size H of the queries.
+        state_size: size M of the states in the memory.
+        size: size K of the hidden layer; H if None.
     """
 
     def __init__(self, query_size: int, state_size: int, size: int | None = None) -> None:

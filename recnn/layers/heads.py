@@ -1,4 +1,4 @@
-"""From states to answers: scores, and the loss against the targets that there are."""
+"""Output layers: scores of classes or predicted numbers from hidden states, and their losses."""
 
 from typing import Literal
 
@@ -10,26 +10,27 @@ from recnn.settings import Task
 
 
 class Head(nn.Module):
-    """One linear layer over the state of a node: s = W dropout(h) + b.
+    """Linear output layer over hidden states, with its loss: s = W dropout(h) + b.
 
-    What it is put on is the caller's matter: all nodes, the roots, the last step or every step.
+    The states may be those of all nodes, of the roots, of the last step or of every step.
 
     Args:
-        input_size: H.
-        num_classes: C; 1 for "binary", for "regression" the numbers of an answer.
-        dropout: the probability of an entry of h to be dropped.
-        task: "classes", with the cross entropy of a softmax over C classes as its loss; "binary", one score with the
-            cross entropy of its sigmoid; or "regression", numbers with the squared error. By default "classes", or
-            "regression" if C is 1.
-        class_weights: (C,) for "classes", (2,) for "binary": what an error on a node of each class counts.
-        ordinal: τ, if not 0, of classes on an ordered scale: the target of class y is q_c ∝ exp(-|c - y| / τ), for a
-            neighbour is less wrong than what is far off.
+        input_size: size H of the hidden states.
+        num_classes: number C of classes; 1 for "binary"; for "regression" the number of values to predict.
+        dropout: dropout probability of the hidden states.
+        task: "classes": C classes, softmax cross entropy; "binary": one score, sigmoid cross entropy; "regression": C
+            numbers, squared error. Default: "regression" if C is 1, else "classes".
+        class_weights: weight of each class in the loss, (C,) for "classes", (2,) for "binary".
+        ordinal: width τ of soft targets for classes on an ordered scale: the target of class y is the distribution
+            q_c ∝ exp(-|c - y| / τ), so that a neighbouring class costs less than a distant one; 0 for none.
 
     Shapes:
         h: (N, H).
         scores: (N, C).
-        target: (N,), class numbers, -1 where there is none; for "regression" numbers, (N,) or (N, C), NaN where there
-            is none.
+        target: (N,) class indices, -1 for none; for "regression" numbers (N,) or (N, C), NaN for none.
+
+    Raises:
+        ValueError: an argument has a wrong value, or does not fit the task.
     """
 
     class_weights: Tensor | None
@@ -48,17 +49,22 @@ class Head(nn.Module):
         if task not in ("classes", "binary", "regression"):
             raise ValueError(f"task must be 'classes', 'binary' or 'regression', got {task!r}")
         if (task == "classes" and num_classes < 2) or (task == "binary" and num_classes != 1) or num_classes < 1:
-            raise ValueError(f"task={task!r} does not go with num_classes={num_classes}")
+            raise ValueError(
+                "num_classes must be at least 2 for 'classes', 1 for 'binary' and at least 1 for 'regression', "
+                f"got num_classes={num_classes} with task={task!r}"
+            )
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout must be a probability, got {dropout!r}")
         if class_weights is not None:
             expected = {"classes": num_classes, "binary": 2, "regression": 0}[task]
             if not expected:
-                raise ValueError("class_weights: a regression has no classes")
+                raise ValueError("class_weights must be None with task='regression': a regression has no classes")
             if class_weights.shape != (expected,):
-                raise ValueError(f"class_weights must be ({expected},), got {tuple(class_weights.shape)}")
+                raise ValueError(f"class_weights must have shape ({expected},), got {tuple(class_weights.shape)}")
         if not ordinal >= 0 or (ordinal and task != "classes"):
-            raise ValueError(f"ordinal must be at least 0, and takes task='classes'; got {ordinal!r}")
+            raise ValueError(
+                f"ordinal must be at least 0, and 0 unless task='classes', got {ordinal!r} with task={task!r}"
+            )
         self.task: Task = task
         self.ordinal = ordinal
         self.dropout = nn.Dropout(dropout)
@@ -66,16 +72,22 @@ class Head(nn.Module):
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(self, h: Tensor) -> Tensor:
-        """(N, H) to scores (N, C)."""
+        """Compute scores (N, C) from hidden states (N, H)."""
         scores: Tensor = self.linear(self.dropout(h))
         return scores
 
     def loss(self, scores: Tensor, target: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
-        """The loss over the nodes that have a target; 0 if none has.
+        """Compute the loss over the nodes that have a target; 0 if none has.
 
-        Its mean is weighted as torch's: the sum over the nodes by the sum of the weights of their classes.
+        With ``class_weights`` the mean is weighted as in `torch.nn.CrossEntropyLoss`: the weighted sum over the nodes,
+        divided by the sum of the weights of their classes.
+
+        Args:
+            scores: (N, C).
+            target: see the class.
+            reduction: "mean" over the nodes (for "regression", over all numbers), or "sum".
         """
-        if self.task == "regression":  # each number by itself
+        if self.task == "regression":  # one row per number
             scores, target = scores.reshape(-1, 1), target.reshape(-1)
         known = ~target.isnan() if self.task == "regression" else target >= 0
         scores, target = scores[known], target[known]
@@ -93,7 +105,7 @@ class Head(nn.Module):
         return total if reduction == "sum" or not len(losses) else total / weight.sum()
 
     def _distribution(self, target: Tensor, scores: Tensor) -> Tensor:
-        """(N,) classes; or (N, C) what of its target each class has, if the classes are ordered."""
+        """(N,) target classes; or (N, C) target distributions for an ordered scale."""
         if not self.ordinal:
             return target
         scale = torch.arange(scores.shape[1], device=scores.device)
@@ -101,10 +113,10 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def probabilities(self, scores: Tensor) -> Tensor:
-        """(N, C) the probability of each class; (N, 2) for "binary".
+        """Compute the probability of each class, (N, C), from scores; (N, 2) for "binary".
 
         Raises:
-            ValueError: a regression has none.
+            ValueError: the task is "regression".
         """
         if self.task == "regression":
             raise ValueError("a regression has no probabilities")
@@ -112,7 +124,12 @@ class Head(nn.Module):
 
 
 class Comparison(nn.Module):
-    """How two states differ: h_s = σ(W× (h_L ⊙ h_R) + W+ |h_L - h_R| + b_h), Tai et al. 2015, eq. 15."""
+    """Layer that compares two states: h_s = σ(W× (h_L ⊙ h_R) + W+ |h_L - h_R| + b_h), Tai et al. 2015, eq. 15.
+
+    Args:
+        input_size: size H of the states.
+        hidden_size: size of h_s.
+    """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -120,18 +137,19 @@ class Comparison(nn.Module):
         self.difference = nn.Linear(input_size, hidden_size, bias=False)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Two states (B, H) to (B, hidden_size)."""
+        """Compute h_s (B, hidden_size) from two states (B, H)."""
         return torch.sigmoid(self.product(left * right) + self.difference((left - right).abs()))
 
 
 class PairHead(nn.Module):
-    """One of C classes for two sentences: a `Head` over the comparison h_s of `RelatednessHead`.
+    """Output layer for a class of two sentences: a `Head` over the comparison h_s of `RelatednessHead`.
 
     Args:
-        input_size: H.
-        num_classes: C.
-        hidden_size: of h_s.
-        dropout, class_weights: as for `Head`.
+        input_size: size H of the states of the sentences.
+        num_classes: number C of classes.
+        hidden_size: size of h_s.
+        dropout: dropout probability of h_s.
+        class_weights: weight of each class in the loss, (C,).
 
     Shapes:
         left, right: (B, H).
@@ -151,38 +169,41 @@ class PairHead(nn.Module):
         self.head = Head(hidden_size, num_classes, dropout, class_weights=class_weights)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Two states (B, H) to scores (B, C)."""
+        """Compute scores (B, C) from two states (B, H)."""
         scores: Tensor = self.head(self.compare(left, right))
         return scores
 
     def loss(self, scores: Tensor, target: Tensor) -> Tensor:
-        """As `Head.loss`."""
+        """Compute the mean loss over the pairs, see `Head.loss`."""
         return self.head.loss(scores, target)
 
 
 class RelatednessHead(nn.Module):
-    """How related two sentences are, on a scale of 1 to K, from the states of their roots.
+    """Output layer for the relatedness of two sentences, on a scale of 1 to K, from the states of their roots.
 
         h× = h_L ⊙ h_R,  h+ = |h_L - h_R|
         h_s = σ(W× h× + W+ h+ + b_h)
         p̂ = softmax(W_p h_s + b_p),  ŷ = rᵀ p̂,  r = (1, ..., K)
 
-    The target y becomes a distribution on the two grades beside it, with mean y: p_i = y - ⌊y⌋ at i = ⌊y⌋ + 1, and
-    ⌊y⌋ - y + 1 at i = ⌊y⌋. The loss is KL(p ‖ p̂), its mean over the pairs.
+    The target of relatedness y is a distribution over the two nearest grades, with mean y: p_i = y - ⌊y⌋ at
+    i = ⌊y⌋ + 1, and ⌊y⌋ - y + 1 at i = ⌊y⌋. The loss is KL(p ‖ p̂), averaged over the pairs.
 
     Tai, Socher and Manning, "Improved Semantic Representations From Tree-Structured Long Short-Term Memory Networks",
     ACL 2015, section 4.2, equations 15 to 17.
 
     Args:
-        input_size: H.
-        hidden_size: of h_s; 50 in the paper.
-        grades: K; 5 in the paper.
-        dropout: the probability of an entry of h_s to be dropped; 0 in the paper.
+        input_size: size H of the states of the sentences.
+        hidden_size: size of h_s; 50 in the paper.
+        grades: number K of grades, at least 2; 5 in the paper.
+        dropout: dropout probability of h_s; 0 in the paper.
 
     Shapes:
         left, right: (B, H).
         log-probabilities: (B, K).
         y: (B,).
+
+    Raises:
+        ValueError: ``grades`` is less than 2.
     """
 
     def __init__(self, input_size: int, hidden_size: int = 50, grades: int = 5, dropout: float = 0.0) -> None:
@@ -195,27 +216,27 @@ class RelatednessHead(nn.Module):
         self.grades = grades
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Two states (B, H) to log p̂ (B, K)."""
+        """Compute log p̂ (B, K) from two states (B, H)."""
         return F.log_softmax(self.output(self.dropout(self.compare(left, right))), dim=1)
 
     def score(self, log_probabilities: Tensor) -> Tensor:
-        """(B,) ŷ."""
+        """Compute the predicted relatedness ŷ (B,) from log p̂ (B, K)."""
         return log_probabilities.exp() @ self._scale(log_probabilities)
 
     def distribution(self, y: Tensor) -> Tensor:
-        """(B, K) p.
+        """Compute the target distributions p (B, K) of relatedness y (B,).
 
         Raises:
-            ValueError: a grade that is not in 1..K.
+            ValueError: an entry of y is not in 1..K.
         """
         wrong = ~((y >= 1) & (y <= self.grades))
         if wrong.any():
-            raise ValueError(f"a relatedness must be in 1..{self.grades}, got {y[wrong][0].item()}")
-        # The distance to y, where it is less than 1, is what the grade lacks.
+            raise ValueError(f"relatedness must be in 1..{self.grades}, got {y[wrong][0].item()}")
+        # The paper's two cases in one: p_i = 1 - |i - y|, and 0 at grades that are 1 or more away.
         return (1 - (self._scale(y) - y.unsqueeze(1)).abs()).clamp(min=0)
 
     def loss(self, log_probabilities: Tensor, y: Tensor) -> Tensor:
-        """KL(p ‖ p̂), its mean over the pairs."""
+        """Compute KL(p ‖ p̂) from log p̂ (B, K) and y (B,), averaged over the pairs."""
         return F.kl_div(log_probabilities, self.distribution(y.to(log_probabilities.dtype)), reduction="batchmean")
 
     def _scale(self, like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Initialisations of the recurrent networks' literature, for any module made of cells."""
+"""Weight initialisation of recurrent networks, for any module that contains cells."""
 
 from typing import Literal
 
@@ -17,19 +17,27 @@ def initialise(
     bias: float = 0.0,
     forget_bias: float | None = None,
 ) -> nn.Module:
-    """Draw the weights of every cell in ``module`` anew.
+    """Initialise the weights and biases of every `recnn.Cell` in ``module``.
 
-    Each gate's block (H, D) of a ``weight_ih`` and each child's block of each gate in a ``weight_hh`` or
-    ``weight_leaf`` is drawn by itself, for that is the matrix that the literature speaks of. Other parameters (a
-    tensor, a projection, peepholes) stay as their cell made them.
+    Each matrix of the equations is drawn separately: the block (H, D) of each gate in ``weight_ih``, and the block of
+    each gate and child in ``weight_hh`` or ``weight_leaf``. Other weights (tensors, projections, peepholes, gains) keep
+    their values.
 
     Args:
-        module: changed in place, and returned.
-        input: for W: "glorot" (Glorot and Bengio 2010, uniform), "orthogonal" (Saxe et al. 2014) or "uniform", ±1/√H.
-        recurrent: for U: the same, or "identity", with relu the IRNN of Le, Jaitly and Hinton 2015.
-        bias: all biases.
-        forget_bias: of forget gates, where it differs (1 in Jozefowicz et al. 2015); where a cell has two biases, the
-            second stays 0, so that this is their sum.
+        module: the module, changed in place.
+        input: rule for the input weights W: "glorot" (Glorot and Bengio 2010, uniform), "orthogonal" (Saxe et al. 2014)
+            or "uniform" (in ±1/√H).
+        recurrent: rule for the recurrent weights U: the same, or "identity", which with relu gives the IRNN of Le,
+            Jaitly and Hinton 2015.
+        bias: value of the biases; of a cell with two biases, b_ih gets this value and b_hh gets 0.
+        forget_bias: value of the forget gates' part of b_ih in LSTM cells (1 in Jozefowicz et al. 2015). Default: as
+            ``bias``.
+
+    Returns:
+        The module.
+
+    Raises:
+        ValueError: ``input`` or ``recurrent`` is not one of the rules.
     """
     rules = ("glorot", "orthogonal", "uniform")
     for name, value, known in (("input", input, rules), ("recurrent", recurrent, (*rules, "identity"))):

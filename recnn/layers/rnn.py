@@ -1,4 +1,4 @@
-"""RNN, LSTM and GRU with the signatures, results and state dicts of torch.nn."""
+"""RNN, LSTM and GRU with the arguments, results and state dicts of the classes in torch.nn."""
 
 import re
 import warnings
@@ -21,7 +21,7 @@ _TORCH_NAME = re.compile(r"(\w+)_l(\d+)(_reverse)?")
 class _TorchFace(Recurrent):
     """A `Recurrent` with torch.nn's names in its state dict and attributes: ``weight_ih_l0``, ``bias_hh_l1_reverse``...
 
-    The parameters themselves belong to its cells, in ``encoder.cells``, and `named_parameters` says so.
+    `named_parameters` gives the names of the parameters in the cells instead, such as ``encoder.cells.0.weight_ih``.
     """
 
     def __init__(
@@ -37,7 +37,8 @@ class _TorchFace(Recurrent):
         recurrent_dropout, zoneout = options.pop("recurrent_dropout", 0.0), options.pop("zoneout", 0.0)
         rates = tuple(zoneout) if isinstance(zoneout, (list, tuple)) else (zoneout,) * len(cells[0].State._fields)
         if len(rates) != len(cells[0].State._fields):
-            raise ValueError(f"zoneout must be a rate or {len(cells[0].State._fields)} of them, got {zoneout!r}")
+            fields = cells[0].State._fields
+            raise ValueError(f"zoneout must be a probability, or one for each of {', '.join(fields)}, got {zoneout!r}")
         for name, rate in (("recurrent_dropout", recurrent_dropout), *(("zoneout", rate) for rate in rates)):
             if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
                 raise ValueError(f"{name} must be a probability, got {rate!r}")
@@ -52,7 +53,9 @@ class _TorchFace(Recurrent):
             raise ValueError(f"dropout should be a number in range [0, 1], got {dropout!r}")
         if dropout and len(cells) == 1:
             warnings.warn(
-                f"dropout={dropout} has no effect with one layer: it acts between layers", UserWarning, stacklevel=3
+                f"dropout={dropout} has no effect with num_layers=1: it is applied between layers",
+                UserWarning,
+                stacklevel=3,
             )
         super().__init__(cells, dropout=dropout, batch_first=batch_first, **options)
         self.register_state_dict_post_hook(_to_torch_names)
@@ -61,16 +64,16 @@ class _TorchFace(Recurrent):
 
     @property
     def hidden_size(self) -> int:
-        """H of the last layer."""
+        """Size H of the hidden states of the last layer."""
         return self.encoder.cells[-1].hidden_size
 
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
-        """The parameters of each layer and direction."""
+        """List of the parameters of each layer and direction."""
         return [list(cell.parameters()) for cell in self.encoder.cells]
 
     def flatten_parameters(self) -> None:
-        """Nothing: the weights stay where they are. For code written for torch.nn."""
+        """Do nothing; exists for compatibility with torch.nn."""
 
     def __getattr__(self, name: str) -> Any:
         match = _TORCH_NAME.fullmatch(name)
@@ -86,25 +89,39 @@ class _TorchFace(Recurrent):
 
 
 class RNN(_TorchFace):
-    """The vanilla recurrent network (Elman 1990), `torch.nn.RNN` in all it takes and returns.
+    """Multi-layer Elman RNN (Elman 1990) with tanh or ReLU, with the interface and results of `torch.nn.RNN`.
 
-        h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)        or relu
+        h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)
+
+    With ``nonlinearity="relu"``, ReLU is used in place of tanh.
 
     Args:
-        input_size: D.
-        hidden_size: H; or a list of them, one a layer.
-        num_layers: L.
-        nonlinearity: "tanh" or "relu".
-        bias: whether there are biases.
-        batch_first: whether padded sequences are (B, T, *).
-        dropout: between layers.
-        bidirectional: whether it also reads from the end.
-        device: of the parameters.
-        dtype: of the parameters.
-        layer_norm: whether the cells normalise what they sum.
-        options: beyond torch: ``recurrent_dropout``, the rate of a `recnn.DropoutCell` around each cell; ``zoneout``,
-            that of a `recnn.ZoneoutCell`; ``merge_mode``, ``independent``, ``residual``, ``variational``,
-            ``return_sequences`` as in `Recurrent`.
+        input_size: The number D of expected features in the input x.
+        hidden_size: The number H of features in the hidden state h; or a list of numbers, one for each layer.
+        num_layers: Number L of recurrent layers. Default: 1, or the length of ``hidden_size``
+        nonlinearity: The nonlinearity to use. Can be either "tanh" or "relu". Default: "tanh"
+        bias: If False, then the layer does not use bias weights b_ih and b_hh. Default: True
+        batch_first: If True, then the input and output tensors are provided as (B, T, *) instead of (T, B, *). Note
+            that this does not apply to hidden states. Default: False
+        dropout: If non-zero, introduces dropout on the outputs of each RNN layer except the last layer, with dropout
+            probability equal to ``dropout``. Default: 0
+        bidirectional: If True, becomes a bidirectional RNN. Default: False
+        device: The device of the parameters.
+        dtype: The data type of the parameters.
+        layer_norm: If True, applies layer normalisation to W_ih x and to W_hh h before the biases are added (after Ba,
+            Kiros and Hinton 2016). Default: False
+        options: Options that torch.nn.RNN does not have: ``recurrent_dropout``, dropout probability of the previous
+            hidden state, see `recnn.DropoutCell`; ``zoneout``, zoneout probability, see `recnn.ZoneoutCell`;
+            ``merge_mode``, ``independent``, ``residual``, ``variational`` and ``return_sequences``, see
+            `recnn.Recurrent`.
+
+    Shapes:
+        input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
+        h_0, h_n: (L * directions, B, H), or (L * directions, H) without a batch; h_0 is zeros if not provided.
+        output: as the input, with H (2 H if bidirectional, with ``merge_mode="concat"``) in place of D.
+
+    Raises:
+        TypeError, ValueError: an argument has a wrong type or value, as in torch.nn.
     """
 
     def __init__(
@@ -132,28 +149,42 @@ class RNN(_TorchFace):
 
 
 class LSTM(_TorchFace):
-    """Long short-term memory, `torch.nn.LSTM` in all it takes and returns.
+    """Multi-layer long short-term memory (LSTM) RNN, with the interface and results of `torch.nn.LSTM`.
 
-    For the equations, and for ``forget_gate``, ``coupled`` and ``peepholes``, see `recnn.LSTMCell`.
+    For the equations see `recnn.LSTMCell`.
 
     Args:
-        input_size: D.
-        hidden_size: H; or a list of them, one a layer.
-        num_layers: L.
-        bias: whether there are biases.
-        batch_first: whether padded sequences are (B, T, *).
-        dropout: between layers.
-        bidirectional: whether it also reads from the end.
-        proj_size: P, if h is to be projected.
-        device: of the parameters.
-        dtype: of the parameters.
-        forget_gate: False for the LSTM of 1997.
-        coupled: whether the forget gate is 1 - i.
-        peepholes: whether the gates see the cells.
-        layer_norm: whether the cells normalise what they sum.
-        options: beyond torch: ``recurrent_dropout``, the rate of a `recnn.DropoutCell` around each cell; ``zoneout``,
-            that of a `recnn.ZoneoutCell`, or a pair of them for h and c; ``merge_mode``, ``independent``, ``residual``,
-            ``variational``, ``return_sequences``, ``return_cell_states`` as in `Recurrent`.
+        input_size: The number D of expected features in the input x.
+        hidden_size: The number H of features in the hidden state h; or a list of numbers, one for each layer.
+        num_layers: Number L of recurrent layers. Default: 1, or the length of ``hidden_size``
+        bias: If False, then the layer does not use bias weights b_ih and b_hh. Default: True
+        batch_first: If True, then the input and output tensors are provided as (B, T, *) instead of (T, B, *). Note
+            that this does not apply to hidden or cell states. Default: False
+        dropout: If non-zero, introduces dropout on the outputs of each LSTM layer except the last layer, with dropout
+            probability equal to ``dropout``. Default: 0
+        bidirectional: If True, becomes a bidirectional LSTM. Default: False
+        proj_size: If > 0, will use LSTM with projections of size P = ``proj_size`` (Sak et al. 2014). Default: 0
+        device: The device of the parameters.
+        dtype: The data type of the parameters.
+        forget_gate: If False, then the layer has no forget gates, as in Hochreiter and Schmidhuber 1997. Default: True
+        coupled: If True, then the forget gate is 1 - i (Greff et al. 2017). Default: False
+        peepholes: If True, adds peephole connections from the cell states to the gates (Gers and Schmidhuber 2000).
+            Default: False
+        layer_norm: If True, applies layer normalisation to W_ih x and to W_hh h, gate by gate, before the biases are
+            added, and to c before its tanh (after Ba, Kiros and Hinton 2016). Default: False
+        options: Options that torch.nn.LSTM does not have: ``recurrent_dropout``, dropout probability of the previous
+            hidden state, see `recnn.DropoutCell`; ``zoneout``, zoneout probability, or a pair of them for h and c, see
+            `recnn.ZoneoutCell`; ``merge_mode``, ``independent``, ``residual``, ``variational``, ``return_sequences``
+            and ``return_cell_states``, see `recnn.Recurrent`.
+
+    Shapes:
+        input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
+        h_0, h_n: (L * directions, B, P), or (L * directions, P) without a batch, with P = H if there is no projection.
+        c_0, c_n: (L * directions, B, H), or (L * directions, H) without a batch; h_0 and c_0 are zeros if not provided.
+        output: as the input, with P (2 P if bidirectional, with ``merge_mode="concat"``) in place of D.
+
+    Raises:
+        TypeError, ValueError: an argument has a wrong type or value, as in torch.nn.
     """
 
     def __init__(
@@ -182,23 +213,38 @@ class LSTM(_TorchFace):
 
 
 class GRU(_TorchFace):
-    """The gated recurrent unit, `torch.nn.GRU` in all it takes and returns; for the equations see `recnn.GRUCell`.
+    """Multi-layer gated recurrent unit (GRU) RNN, with the interface and results of `torch.nn.GRU`.
+
+    For the equations see `recnn.GRUCell`.
 
     Args:
-        input_size: D.
-        hidden_size: H; or a list of them, one a layer.
-        num_layers: L.
-        bias: whether there are biases.
-        batch_first: whether padded sequences are (B, T, *).
-        dropout: between layers.
-        bidirectional: whether it also reads from the end.
-        device: of the parameters.
-        dtype: of the parameters.
-        reset_after: False for the unit of Cho et al. 2014, whose reset gate acts before the product.
-        layer_norm: whether the cells normalise what they sum.
-        options: beyond torch: ``recurrent_dropout``, the rate of a `recnn.DropoutCell` around each cell; ``zoneout``,
-            that of a `recnn.ZoneoutCell`; ``merge_mode``, ``independent``, ``residual``, ``variational``,
-            ``return_sequences`` as in `Recurrent`.
+        input_size: The number D of expected features in the input x.
+        hidden_size: The number H of features in the hidden state h; or a list of numbers, one for each layer.
+        num_layers: Number L of recurrent layers. Default: 1, or the length of ``hidden_size``
+        bias: If False, then the layer does not use bias weights b_ih and b_hh. Default: True
+        batch_first: If True, then the input and output tensors are provided as (B, T, *) instead of (T, B, *). Note
+            that this does not apply to hidden states. Default: False
+        dropout: If non-zero, introduces dropout on the outputs of each GRU layer except the last layer, with dropout
+            probability equal to ``dropout``. Default: 0
+        bidirectional: If True, becomes a bidirectional GRU. Default: False
+        device: The device of the parameters.
+        dtype: The data type of the parameters.
+        reset_after: If False, the reset gate is applied before the matrix product, as in Cho et al. 2014, instead of
+            after it. Default: True
+        layer_norm: If True, applies layer normalisation to W_ih x and to W_hh h, gate by gate, before the biases are
+            added (after Ba, Kiros and Hinton 2016). Default: False
+        options: Options that torch.nn.GRU does not have: ``recurrent_dropout``, dropout probability of the previous
+            hidden state, see `recnn.DropoutCell`; ``zoneout``, zoneout probability, see `recnn.ZoneoutCell`;
+            ``merge_mode``, ``independent``, ``residual``, ``variational`` and ``return_sequences``, see
+            `recnn.Recurrent`.
+
+    Shapes:
+        input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
+        h_0, h_n: (L * directions, B, H), or (L * directions, H) without a batch; h_0 is zeros if not provided.
+        output: as the input, with H (2 H if bidirectional, with ``merge_mode="concat"``) in place of D.
+
+    Raises:
+        TypeError, ValueError: an argument has a wrong type or value, as in torch.nn.
     """
 
     def __init__(
@@ -231,7 +277,7 @@ def _sizes(
     options: dict[str, Any],
     proj_size: int = 0,
 ) -> list[tuple[int, int]]:
-    """What each layer reads and how wide it is."""
+    """Input size and hidden size of each layer."""
     for name, value in (("input_size", input_size), ("num_layers", num_layers)):
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
@@ -239,10 +285,10 @@ def _sizes(
         raise ValueError("num_layers must be greater than zero")
     if isinstance(hidden_size, Sequence):
         if num_layers not in (1, len(hidden_size)):
-            raise ValueError(f"{len(hidden_size)} hidden sizes for {num_layers} layers")
+            raise ValueError(f"expected {num_layers} hidden sizes with num_layers={num_layers}, got {len(hidden_size)}")
         widths = list(hidden_size)
         if not widths:
-            raise ValueError("hidden_size has no layers")
+            raise ValueError("hidden_size must not be an empty list")
     else:
         widths = [hidden_size] * num_layers
     for width in widths:
@@ -256,7 +302,7 @@ def _sizes(
 
 
 def _names(module: _TorchFace) -> list[tuple[str, str]]:
-    """Ours and torch's name of each parameter."""
+    """The name of each parameter here and in torch.nn."""
     ways = len(module.encoder.directions)
     return [
         (

@@ -1,4 +1,4 @@
-"""Models: networks with words and an answer, each of which can be written to a folder and read back."""
+"""Models: networks with their vocabularies and output layers, which can be saved to a folder and loaded from it."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The recursive autoencoder: a vector for each phrase, from which those of its parts are reconstructed."""
+"""Recursive autoencoder: vectors of phrases, from which the vectors of their parts are reconstructed."""
 
 from __future__ import annotations
 
@@ -27,44 +27,51 @@ if TYPE_CHECKING:
 
 
 class Reconstruction(NamedTuple):
-    """What a `TreeAutoencoder` makes of a forest of N nodes and E edges."""
+    """The result of a `TreeAutoencoder` for a forest of N nodes and E edges."""
 
     states: Tensor
-    """(N, H) the vectors of words and phrases, c and p."""
+    """(N, H) vectors c and p of words and phrases."""
     children: Tensor
-    """(E, H) the reconstruction of the child of each edge, c'."""
+    """(E, H) reconstruction c' of the child of each edge."""
     error: Tensor
-    """(N,) E_rec; 0 at a word."""
+    """(N,) reconstruction error E_rec of each phrase; 0 for a word."""
 
 
 class Phrase(NamedTuple):
-    """A phrase, and what its parts are reconstructed as."""
+    """A phrase and the reconstruction of its parts."""
 
     node: int
+    """Index of the node."""
     words: list[str]
+    """Words of the phrase."""
     error: float
+    """Reconstruction error E_rec."""
     parts: list[str | None]
-    """For each child that is a word, the word whose vector is nearest to its reconstruction; else None."""
+    """For each child, the word whose vector is nearest to the reconstruction; None for a child that is a phrase."""
 
 
 class TreeAutoencoder(Model, kind="autoencoder"):
-    """The recursive autoencoder: a phrase is encoded from its children, which are then decoded from it.
+    """Recursive autoencoder: the vector of a phrase is encoded from those of its children, which are decoded from it.
 
         p = f(W1 [c_1; ...; c_K] + b1),  p := p / |p|
         [c_1'; ...; c_K'] = W2 p + b2
         E_rec = Σ_k n_k / (n_1 + ... + n_K) |c_k - c_k'|²
 
-    with f = tanh, n_k the number of words below child k, and c the vector of the word at a leaf. A missing child counts
-    as 0 and is not reconstructed. Socher, Pennington, Huang, Ng and Manning, "Semi-supervised recursive autoencoders
-    for predicting sentiment distributions", EMNLP 2011, for K = 2: section 2.2 with eq. 2 for p and eq. 4 for the
-    error; the weights n, the length of 1 and the greedy trees are section 2.3, the labels (a `Head` at each node) 2.4.
+    with f = tanh, n_k the number of words below child k, and c the vector of the word at a leaf; p is scaled to length
+    1 with ``normalise``. A missing child counts as 0 and is not reconstructed. Socher, Pennington, Huang, Ng and
+    Manning, "Semi-supervised recursive autoencoders for predicting sentiment distributions", EMNLP 2011, for K = 2:
+    section 2.2 with eq. 2 for p and eq. 4 for the error; the weights n, the length of 1 and the greedy trees are
+    section 2.3, the labels (a `Head` at each node) section 2.4.
 
-    Without a length of 1 phrases shrink, for what is small has a small error. Words have no such bound: learnt from
-    the reconstruction alone, their vectors draw together, so unless ``learn_words`` is set they stay as they are.
+    Without ``normalise`` the vectors of phrases shrink, as small vectors have small errors. Word vectors are not
+    normalised: trained on the reconstruction alone they collapse, so they are frozen unless ``learn_words`` is set.
 
     Args:
-        config: what it is made of.
-        vocabulary: of the words; it must be open.
+        config: settings of the model, see `recnn.AutoencoderConfig`.
+        vocabulary: open vocabulary of the words.
+
+    Raises:
+        ValueError: the vocabulary is closed.
     """
 
     Config = AutoencoderConfig
@@ -81,13 +88,13 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         self.head = Head(H, len(config.labels)) if config.labels else None
 
     def forward(self, forest: DGLGraph) -> Reconstruction:
-        """The vectors of all nodes, their reconstructions, and the errors.
+        """Compute the vectors of all nodes, the reconstructions of their children, and the errors.
 
         Args:
-            forest: a graph or a batch, with the node data ``word`` and ``span``, see `graph`.
+            forest: a graph or a batch, with node data ``word`` and ``span``, see `graph`.
 
         Raises:
-            GraphError: a node with more children than the configuration's arity.
+            GraphError: a node has more children than the arity of the configuration.
         """
         word = forest.ndata["word"]
         leaves = (word >= 0).nonzero().squeeze(1)
@@ -104,22 +111,26 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         return Reconstruction(states, children, states.new_zeros(len(word)).index_add(0, parent, error))
 
     def graph(self, tree: Tree) -> DGLGraph:
-        """The graph of a tree, in the indices of the model's vocabulary; its labels play no part."""
+        """Convert a tree to a graph with the indices of the model's vocabulary; the model does not use its labels."""
         return tree_to_graph(tree, self.vocabulary)
 
     @torch.no_grad()
     def greedy(self, sentences: Sequence[Sequence[str]]) -> list[Tree]:
-        """A binary tree over the words of each sentence: again and again the two neighbours with the least E_rec join.
+        """Build a binary tree over each sentence greedily, by joining the two neighbours with the least E_rec.
 
-        A join changes two candidates, those with its neighbours on the left and on the right, so n words take 3 n
-        candidates, not n² / 2. All sentences take turns together, one join of each a turn. What is equal but for
-        rounding, such as two pairs of the same words, may join in either order.
+        After a join only the pairs with its left and right neighbours are computed anew, so that n words need about 3 n
+        evaluations instead of n² / 2. All sentences are processed in parallel, one join of each at a time. Pairs whose
+        errors are equal up to rounding, such as pairs of the same words, may be joined in either order.
+
+        Args:
+            sentences: words of each sentence.
 
         Raises:
-            TreeError: a sentence without words.
+            TreeError: a sentence has no words.
         """
         if not all(sentences):
-            raise TreeError("there are no words to make a tree of")
+            empty = next(number for number, words in enumerate(sentences, 1) if not words)
+            raise TreeError(f"sentence {empty} has no words to build a tree over")
         if not sentences:
             return []
         weight = self.decoder.weight
@@ -134,7 +145,7 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         return [row[0] for row in trees]
 
     def _joined(self, pair: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        """The parents (R, H) of pairs (R, 2, H) over ``words`` (R, 2), and their errors (R,)."""
+        """Compute the parents (R, H) of pairs (R, 2, H) with numbers of words ``words`` (R, 2), and errors (R,)."""
         R, _, H = pair.shape
         none = torch.zeros(R, dtype=torch.int64, device=pair.device)
         children = F.pad(pair.flatten(1), (0, (self.cell.slots - 2) * H))
@@ -143,7 +154,10 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         return parent, ((pair - decoded).square().sum(2) * words).sum(1) / words.sum(1)
 
     def regrown(self, forest: DGLGraph) -> DGLGraph:
-        """The greedy trees over the words of a forest; each node has the target of its sentence, as in section 2.4."""
+        """Replace the trees of a forest by greedy trees over the same words.
+
+        Each node gets the target of the root of its sentence, as in section 2.4 of the paper.
+        """
         word, span, sizes = forest.ndata["word"], forest.ndata["span"], forest.batch_num_nodes()
         tree = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
         leaves = (word >= 0).nonzero().squeeze(1)
@@ -156,18 +170,21 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         return grown
 
     def nearest(self, vectors: Tensor) -> Tensor:
-        """(M, H) to (M,): the words whose vectors have the largest cosine with them."""
+        """Find the words (M,) whose vectors have the largest cosine similarity with ``vectors`` (M, H)."""
         return (vectors @ F.normalize(self.words.embedding.weight, dim=1).T).argmax(1)
 
     @torch.no_grad()
     def phrases(self, tree: Tree) -> list[Phrase]:
-        """The phrases of a tree, the root first, then its children, and so on; a single word is none."""
+        """Reconstruct the parts of all phrases of a tree, in the order of the nodes, breadth first from the root.
+
+        A node of a single word is not a phrase.
+        """
         graph = self.graph(tree)
         found = self(graph)
         parts: list[list[str | None]] = [[] for _ in range(graph.num_nodes())]
         child, parent = graph.edges()
         word = graph.ndata["word"][child] >= 0
-        # The edges are in the order of the children.
+        # The edges of a parent are in the order of its children.
         for above, known, index in zip(
             parent.tolist(), word.tolist(), self.nearest(found.children).tolist(), strict=True
         ):
@@ -180,9 +197,9 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         ]
 
     def annotated(self, tree: Tree) -> Tree:
-        """The tree to be drawn: each phrase has for a label its error and, in a second line, its `Phrase.parts`.
+        """Label each phrase of a tree with its error and, on a second line, its `Phrase.parts`, for drawing.
 
-        A part that is a phrase is shown as "…"; the second line is left out where all are.
+        A part that is a phrase is shown as "…"; without parts that are words, there is no second line.
         """
         graph, phrases = tree_to_graph(tree), self.phrases(tree)
         label = torch.full((graph.num_nodes(),), -1)
@@ -196,24 +213,27 @@ class TreeAutoencoder(Model, kind="autoencoder"):
 
 
 def unit_tanh(x: Tensor) -> Tensor:
-    """(N, H): tanh, then each row at length 1."""
+    """Apply tanh, then scale each row of (N, H) to length 1."""
     return F.normalize(torch.tanh(x), dim=1)
 
 
 def joins(
     joined: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], x: Tensor, length: Tensor
 ) -> Iterator[list[tuple[int, int, int]]]:
-    """Which neighbours join, turn after turn: (sentence, left, right), each named by the first of its words, from 0.
+    """Join neighbours greedily and yield the joins of each step, one per sentence that is not yet a tree.
+
+    A join is (sentence, left, right), where left and right are named by the index of their first word, from 0.
 
     Args:
-        joined: pairs of neighbours (R, 2, H) and the words below them (R, 2) to parents (R, H) and errors (R,).
-        x: (B, T + 1, H), the words of B sentences; what is beyond their ends is not looked at.
-        length: (B,) the words of each, at most T.
+        joined: function from pairs of neighbours (R, 2, H) and their numbers of words (R, 2) to parents (R, H) and
+            errors (R,).
+        x: (B, T + 1, H) word vectors of B sentences; entries beyond the end of a sentence are not used.
+        length: (B,) number of words of each sentence, at most T.
     """
     place = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
-    before, after = place - 1, place + 1  # the neighbours of each; column T is beyond the end of every sentence
+    before, after = place - 1, place + 1  # neighbours of each node; column T is beyond the end of every sentence
     words, x, parent = torch.ones_like(x[..., 0]), x.clone(), torch.zeros_like(x)
-    error = torch.full_like(words, torch.inf)  # of joining each with the one after it
+    error = torch.full_like(words, torch.inf)  # error of joining each node with the one after it
 
     def consider(rows: Tensor, left: Tensor, right: Tensor) -> None:
         pair, below = (torch.stack([of[rows, left], of[rows, right]], dim=1) for of in (x, words))
@@ -234,5 +254,5 @@ def joins(
         error[rows, right] = torch.inf
         after[rows, left] = beyond
         before[rows, beyond] = left
-        # Where there is no neighbour on the left, -1 is column T, which nobody reads.
+        # Without a neighbour on the left the index is -1, that is column T, which is not used.
         consider(rows.repeat(2), torch.cat([before[rows, left], left]), torch.cat([left, beyond]))

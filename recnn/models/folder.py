@@ -1,4 +1,4 @@
-"""A folder is a model: its configuration and vocabularies as JSON, its weights in safetensors."""
+"""Save and load models: a folder with configuration and vocabularies in JSON and weights in safetensors."""
 
 import json
 import os
@@ -24,20 +24,26 @@ _FORMER_KINDS = {
     "language-model": "language_model",
     "translator": "translation",
 }
-"""Names of version 0.1, whose folders are read for ever."""
+"""Names of kinds in version 0.1, whose folders can still be loaded."""
 
 
 class Model(nn.Module, ABC):
-    """A network that can be rebuilt from its settings: ``type(model)(model.config, *model.vocabularies)``.
+    """Base class of models that can be saved to a folder and loaded from it.
 
-    A subclass gives its name in ``model.json``: ``class TreeClassifier(Model, kind="trees")``.
+    A model is rebuilt as ``type(model)(model.config, *model.vocabularies)``. A subclass defines `Config`,
+    `vocabulary_names` if it has not exactly one ``vocabulary``, and the name of its kind in ``model.json``:
+
+        class TreeClassifier(Model, kind="trees"): ...
     """
 
     kind: ClassVar[str]
+    """Name of the kind of model in ``model.json``."""
     kinds: ClassVar[dict[str, type["Model"]]] = {}
+    """Classes of models by kind."""
     Config: ClassVar[type[Any]]
     """Class of the configuration, see `recnn.models.config`."""
     vocabulary_names: ClassVar[tuple[str, ...]] = ("vocabulary",)
+    """Names of the attributes and files of the vocabularies."""
 
     config: Any
 
@@ -49,13 +55,17 @@ class Model(nn.Module, ABC):
 
     @property
     def vocabularies(self) -> list[Vocabulary]:
-        """The vocabularies that the model was made with."""
+        """The vocabularies, in the order of the constructor's arguments."""
         return [getattr(self, name) for name in self.vocabulary_names]
 
     def save(self, folder: str | Path) -> None:
-        """Write ``model.json``, ``vocabulary.jsonl`` (or several such) and ``weights.safetensors`` in ``folder``.
+        """Save the model as ``model.json``, ``weights.safetensors`` and a ``.jsonl`` file for each vocabulary.
 
-        They are written to a folder beside it, which then takes its place.
+        The files are written to a temporary folder, which then replaces ``folder``; if writing fails, an existing
+        folder stays as it is.
+
+        Raises:
+            OSError: a file cannot be written.
         """
         to_file = _safetensors("torch").save_file
         folder = Path(folder)
@@ -80,19 +90,19 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """`recnn.load`, for a model that must be of this class.
+        """Load a model of this class, see `recnn.load`.
 
         Raises:
-            ModelError: it is of another.
+            ModelError: the model is of another class.
         """
         model = load(folder)
         if not isinstance(model, cls):
-            raise ModelError(f"{folder}: this takes a model of kind {cls.kind!r}, and it is a {model.kind!r}")
+            raise ModelError(f"{folder}: expected a model of kind {cls.kind!r}, got {model.kind!r}")
         return model
 
 
 def recover(folder: str | Path) -> None:
-    """Clear away what a `Model.save` left that was killed; the older model takes its place if there is no newer one."""
+    """Remove temporary folders of a `Model.save` that was killed; restore the older model if there is no newer one."""
     folder = Path(folder)
     for old in folder.parent.glob(f".{folder.name}.*.old"):
         shutil.rmtree(old) if folder.exists() else os.rename(old, folder)
@@ -101,18 +111,23 @@ def recover(folder: str | Path) -> None:
 
 
 def load(folder: str | Path) -> Model:
-    """The model that `Model.save` wrote, ready to be used, not trained: ``model.training`` is false.
+    """Load a model that was saved by `Model.save`, in evaluation mode.
 
-    Nothing is unpickled, and no more memory is taken than the weights' file has bytes.
+    No code is executed from the folder (no pickle), and no more memory is allocated for the weights than the size of
+    their file.
+
+    Args:
+        folder: folder of the model.
 
     Raises:
-        ModelError: the folder is no model, or a file in it is malformed or does not fit the others.
+        ModelError: the folder does not hold a model, or a file in it is malformed or does not fit the others.
         CorpusError: a vocabulary is malformed.
         OSError: a file cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ModelError(f"{folder}: {'no folder' if folder.exists() else 'no such folder'}, expected that of a model")
+        problem = "not a folder" if folder.exists() else "no such folder"
+        raise ModelError(f"{folder}: {problem}, expected the folder of a model")
     _check_files(folder, "model.json", "weights.safetensors")
     kind, config = _configuration(folder / "model.json")
     _check_files(folder, *(f"{name}.jsonl" for name in kind.vocabulary_names))
@@ -125,7 +140,7 @@ def load(folder: str | Path) -> Model:
 
 def _check_files(folder: Path, *names: str) -> None:
     if missing := [name for name in names if not (folder / name).is_file()]:
-        raise ModelError(f"{folder}: no model, for it has no {' and no '.join(missing)}")
+        raise ModelError(f"{folder}: not the folder of a model, {' and '.join(missing)} missing")
 
 
 def _configuration(path: Path) -> tuple[type[Model], Any]:
@@ -135,7 +150,7 @@ def _configuration(path: Path) -> tuple[type[Model], Any]:
         if not isinstance(found, dict) or not isinstance(found.get("recnn"), str):
             raise ValueError(f'expected an object with "recnn": one of {", ".join(kinds)}')
         if found.get("format") != _FORMAT:
-            raise ValueError(f"the format is {found.get('format')!r}, this version reads {_FORMAT}")
+            raise ValueError(f"this version of recnn reads format {_FORMAT}, got format {found.get('format')!r}")
         name = str(_FORMER_KINDS.get(found["recnn"], found["recnn"]))
         if name not in kinds:
             raise ValueError(f'"recnn" is {name[:40]!r}, expected one of {", ".join(kinds)}')
@@ -143,7 +158,7 @@ def _configuration(path: Path) -> tuple[type[Model], Any]:
 
 
 def _kinds() -> dict[str, type[Model]]:
-    """The models of this package, and those that the program has defined, by the name in ``model.json``."""
+    """Classes of models by kind: those of this package and those that the program has defined."""
     face = import_module("recnn.models")
     for name in face.__all__:
         getattr(face, name)
@@ -154,14 +169,15 @@ def _state(path: Path, model: Model) -> dict[str, torch.Tensor]:
     try:
         state: dict[str, torch.Tensor] = _safetensors("torch").load_file(path)
     except _safetensors("").SafetensorError as error:
-        raise ModelError(f"{path}: no safetensors file ({error})") from None
+        raise ModelError(f"{path}: not a safetensors file ({error})") from None
     expected = {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
     for name in sorted(expected.keys() | state.keys()):
         if name not in state or name not in expected:
-            raise ModelError(f"{path}: {name!r} is {'missing' if name in expected else 'not of this model'}")
+            raise ModelError(f"{path}: {name!r} is {'missing' if name in expected else 'not part of this model'}")
         if (state[name].shape, state[name].dtype) != expected[name]:
             shapes = tuple(expected[name][0]), tuple(state[name].shape)
-            raise ModelError(f"{path}: {name!r} must be {shapes[0]} of {expected[name][1]}, is {shapes[1]}")
+            types = expected[name][1], state[name].dtype
+            raise ModelError(f"{path}: expected {name!r} of {shapes[0]} {types[0]}, got {shapes[1]} {types[1]}")
     return state
 
 

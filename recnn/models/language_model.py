@@ -1,4 +1,4 @@
-"""Language models: how likely each next character or word of a text is."""
+"""Language models of characters or words: probability and generation of texts."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,36 +16,39 @@ from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
 from recnn.models.search import Candidate, beam_search, sample
 
-_SEGMENT = 256  # steps: so many scores of V words are in memory at once
+_SEGMENT = 256  # steps per call in `score`, which bounds the memory for scores (steps, V)
 
 
 class Generated(NamedTuple):
-    """A text that a model wrote."""
+    """A generated text."""
 
     text: str
-    """With what it was to go on from."""
+    """The text, including the prompt."""
     log_probability: float
-    """Of what was added, under the model."""
+    """Log-probability of the generated part under the model."""
 
 
 class LanguageModel(Model, kind="language_model"):
-    """P(t_1 ... t_n) = Π P(t_i | t_1 ... t_i-1), by a recurrent network that reads the text so far.
+    """Recurrent language model of characters or words, P(t_1 ... t_n) = Π P(t_i | t_1 ... t_i-1).
 
         h_i = network(x_i, h_i-1), where x_i is the vector of t_i-1
         P(t_i | ...) = softmax(E P h_i + b)
 
-    E (V, D) are the vectors of the input, if they are tied (Press and Wolf, "Using the output embedding to improve
-    language models", EACL 2017; Inan et al., "Tying word vectors and word classifiers", ICLR 2017), and P (D, H) is
-    there if D and H differ; or else E P is one matrix (V, H) of the output's own. Every text is read as if a line had
-    ended before it, so that the end of a line is the start of the next.
+    With tied weights E (V, D) are the input vectors (Press and Wolf, "Using the output embedding to improve language
+    models", EACL 2017; Inan et al., "Tying word vectors and word classifiers", ICLR 2017), and P (D, H) is a projection
+    if D and H differ, else the identity. Without, E P is a single matrix (V, H) of the output layer. The end of a line
+    is also the token t_0 before the start of a text.
 
     Args:
-        config: what it is made of.
-        vocabulary: of the characters or words; it must be open, and hold the end of a line.
+        config: settings of the model, see `recnn.LanguageModelConfig`.
+        vocabulary: open vocabulary of the characters or words; it must contain the end of a line.
 
     Shapes:
-        tokens: (T, B).
+        tokens: (T, B) indices in the vocabulary.
         scores: (T, B, V), before the softmax.
+
+    Raises:
+        ValueError: the vocabulary is closed, or does not contain the end of a line.
     """
 
     Config = LanguageModelConfig
@@ -53,7 +56,7 @@ class LanguageModel(Model, kind="language_model"):
     def __init__(self, config: LanguageModelConfig, vocabulary: Vocabulary) -> None:
         super().__init__()
         if LINE_END not in vocabulary:
-            raise ValueError("the vocabulary must hold the end of a line")
+            raise ValueError(f"the vocabulary must contain {LINE_END!r}, the end of a line")
         self.config = config
         self.vocabulary = vocabulary
         self.end = vocabulary.index(LINE_END)
@@ -61,7 +64,7 @@ class LanguageModel(Model, kind="language_model"):
         self.words = WordVectors(vocabulary, cell.input_size, config.input_dropout)
         self.network = Recurrent(cell, config.num_layers, dropout=config.layer_dropout)
         size = self.network.encoder.cells[-1].output_size
-        # Entries of E h then have the variance of those of h, whatever D is.
+        # With this scale the entries of E h have the variance of those of h, for any D.
         nn.init.normal_(self.words.embedding.weight, std=cell.input_size**-0.5)
         self.projection: nn.Module = nn.Identity()
         if not config.tied:
@@ -72,42 +75,50 @@ class LanguageModel(Model, kind="language_model"):
             self.projection = nn.Linear(size, cell.input_size, bias=False)
 
     def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """The scores of the tokens that come after each of ``tokens``, and the state of the network after them all.
+        """Compute the scores of the next token after each of ``tokens``, and the final state of the network.
 
-        The state is what `recnn.Recurrent` takes and returns.
+        Args:
+            tokens: (T, B) indices in the vocabulary.
+            state: initial state of the network, see `recnn.Recurrent`; zeros if None.
+
+        Returns:
+            Scores (T, B, V), and the state in the form that `recnn.Recurrent` returns.
         """
         h, state = self.network(self.words(tokens), state)
         h = self.projection(F.dropout(h, self.config.dropout, self.training))
         return (F.linear(h, self.words.embedding.weight, self.bias) if self.config.tied else self.output(h)), state
 
     def split(self, text: str) -> list[str]:
-        r"""The characters of a text, or its words, the end of a line being one."""
+        r"""Split a text into characters, or into words, with the end of a line as a word."""
         return list(text) if self.config.unit == "characters" else re.findall(r"\n|\S+", text)
 
     def joined(self, units: Iterable[str]) -> str:
-        """The text of characters or words, these with spaces between them, except at the ends of lines."""
+        """Join characters, or words with spaces between them except at the ends of lines, to a text."""
         if self.config.unit == "characters":
             return "".join(units)
         return re.sub(r" ?\n ?", "\n", " ".join(units))
 
     def indices(self, units: Sequence[str]) -> Tensor:
-        """(T,) each as it is written: its other forms, which `Vocabulary.index` tries as well, are other texts."""
+        """Look up the indices (T,) of characters or words, exactly as written, unlike `Vocabulary.index`.
+
+        Those that are not in the vocabulary get index 0, the unknown word.
+        """
         return torch.tensor([self.vocabulary.index(unit) if unit in self.vocabulary else 0 for unit in units]).long()
 
     @torch.no_grad()
     def score(self, tokens: Tensor, before: int | None = None, state: Any = None) -> tuple[Tensor, Any]:
-        """The log-probability of each of ``tokens``, given those before it; and the state for those that follow.
+        """Compute the log-probability of each token of a text, given those before it.
 
-        A text may so be scored in parts: ``before`` is then the last token of the part before, and ``state`` the
-        state that came with it.
+        To score a text in parts, pass the last token of the previous part as ``before`` and the state returned for that
+        part as ``state``.
 
         Args:
-            tokens: (T,).
-            before: the token before them; the end of a line, if it is not given.
-            state: of the network before that token.
+            tokens: (T,) indices in the vocabulary.
+            before: token before the first; the end of a line if None.
+            state: state of the network before ``before`` is read; zeros if None.
 
         Returns:
-            (T,), and the state before the last token.
+            Log-probabilities (T,), and the state of the network before the last token is read.
         """
         found = []
         inputs = torch.cat([torch.tensor([self.end if before is None else before]), tokens[:-1]])[: len(tokens)]
@@ -120,7 +131,7 @@ class LanguageModel(Model, kind="language_model"):
 
     @torch.no_grad()
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """A step of `recnn.models.search`: the unknown is never said, for it has no text."""
+        """Compute a step of `recnn.models.search`; the unknown word has probability 0, as it has no text."""
         scores, state = self(tokens.unsqueeze(0), state)
         log_probabilities = scores.squeeze(0).log_softmax(1)
         log_probabilities[:, 0] = -torch.inf
@@ -140,18 +151,24 @@ class LanguageModel(Model, kind="language_model"):
         top_p: float | None = None,
         generator: Generator | None = None,
     ) -> list[Generated]:
-        """Texts that go on from a prompt: drawn at random (`recnn.models.search.sample`), or the most probable ones.
+        """Continue a prompt, by sampling or by beam search.
 
         Args:
-            prompt: how the text begins.
-            length: most characters or words that are added.
-            count: how many texts.
-            line: whether a text ends with its line.
-            beam: the width of a beam search, in place of drawing; at least ``count``.
-            temperature: see `recnn.models.search.restricted`; so for ``top_k`` and ``top_p``.
-            top_k: how many tokens to draw from.
-            top_p: how much probability to draw from.
-            generator: of the random numbers.
+            prompt: start of the text.
+            length: largest number of characters or words to add.
+            count: number of texts.
+            line: stop at the end of a line.
+            beam: width of a beam search, instead of sampling; at least ``count`` is used.
+            temperature: sampling temperature, see `recnn.models.search.restricted`.
+            top_k: number of most probable tokens to sample from, see `recnn.models.search.restricted`.
+            top_p: probability of the nucleus to sample from, see `recnn.models.search.restricted`.
+            generator: random number generator on the CPU.
+
+        Returns:
+            The texts, with beam search the most probable first.
+
+        Raises:
+            ValueError: an argument is out of its range.
         """
         units = self.split(prompt)
         read = torch.cat([torch.tensor([self.end]), self.indices(units)])
@@ -172,7 +189,7 @@ class LanguageModel(Model, kind="language_model"):
 
 
 def picked(state: Any, rows: Tensor) -> Any:
-    """The state of some sequences of a batch, of `recnn.Recurrent`'s form with (L, B, *) tensors."""
+    """Select sequences of a batch in a state of `recnn.Recurrent`, a tensor (L, B, *) or tuples of such tensors."""
     if isinstance(state, Tensor):
         return state.index_select(1, rows.to(state.device))
     return tuple(picked(part, rows) for part in state)

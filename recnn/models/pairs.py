@@ -1,4 +1,4 @@
-"""Two sentences: how related they are, or what one says of the other."""
+"""Relatedness and entailment of two sentences."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 class PairModel(Model, kind="pairs"):
-    """An answer about two sentences from the states of their roots, by one network for both.
+    """Predict the relatedness or the entailment of two sentences from the states of their roots.
 
-    Tai, Socher and Manning 2015, section 4.2 (`recnn.RelatednessHead`); `recnn.PairHead` for classes.
+    Both sentences share one `PhraseEncoder`. The output layer is that of Tai, Socher and Manning 2015, section 4.2
+    (`recnn.RelatednessHead`), or `recnn.PairHead` for classes.
 
     Args:
-        config: what it is made of.
-        vocabulary: of the words; it must be open.
+        config: settings of the model, see `recnn.PairConfig`.
+        vocabulary: open vocabulary of the words.
     """
 
     Config = PairConfig
@@ -43,10 +44,10 @@ class PairModel(Model, kind="pairs"):
             self.head = PairHead(size, len(ENTAILMENTS), config.pair_size, config.dropout)
 
     def forward(self, forest: DGLGraph) -> Tensor:
-        """What the head says of B pairs, (B, K) log-probabilities or scores.
+        """Compute the log-probabilities (B, K) of the grades of relatedness, or the scores (B, C) of the classes.
 
         Args:
-            forest: 2 B graphs, pair after pair; see `PhraseEncoder`.
+            forest: 2 B graphs: the two of the first pair, of the second, ...; see `PhraseEncoder`.
         """
         roots = (forest.out_degrees() == 0).nonzero().squeeze(1)
         states = self.encoder(forest, roots)
@@ -55,6 +56,10 @@ class PairModel(Model, kind="pairs"):
 
     @torch.no_grad()
     def answers(self, forest: DGLGraph) -> Tensor:
-        """(B,) the relatedness of each pair, or the number of its entailment in `corpora.ENTAILMENTS`."""
+        """Predict the relatedness of each pair, (B,), or the index of its class in `corpora.ENTAILMENTS`.
+
+        Args:
+            forest: as for `forward`.
+        """
         found = self(forest)
         return self.head.score(found) if isinstance(self.head, RelatednessHead) else found.argmax(1)

@@ -1,4 +1,4 @@
-"""States of phrases from words: word vectors, and a network over trees or sequences."""
+"""Word vectors, and networks that compute the states of phrases from them, over trees or sequences."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 
 
 class WordVectors(nn.Module):
-    """A vector for each word of an open vocabulary.
+    """Word embeddings, optionally with the vectors of character n-grams added.
 
     Args:
-        vocabulary: of the words.
-        size: D.
-        dropout: of the entries of the vectors.
-        word_dropout: how often a word is taken for the unknown one in training, so that this has a vector too.
-        subwords: if not 0, into how many buckets pieces of words are hashed, whose vectors are added to that of the
-            word (`recnn.data.subwords`).
+        vocabulary: open vocabulary of the words.
+        size: size D of the vectors.
+        dropout: dropout probability of the vectors.
+        word_dropout: probability of replacing a word by the unknown word in training, so that its vector is trained.
+        subwords: number of hash buckets of character n-grams, whose vectors are added to those of the words (see
+            `recnn.data.subwords`); 0 for none.
+
+    Raises:
+        ValueError: the vocabulary is closed.
     """
 
     def __init__(
@@ -36,35 +39,57 @@ class WordVectors(nn.Module):
     ) -> None:
         super().__init__()
         if vocabulary.unknown is None:
-            raise ValueError("the vocabulary must have a word for unknown ones")
+            raise ValueError("expected an open vocabulary, with an unknown word, got a closed one (unknown=None)")
         self.embedding = nn.Embedding(len(vocabulary), size)
         self.pieces = nn.Embedding(subwords, size) if subwords else None
         self.dropout, self.word_dropout = dropout, word_dropout
 
     def of(self, forest: DGLGraph, nodes: Tensor) -> Tensor:
-        """The vectors (W, D) of the words of these nodes (W,)."""
+        """Compute the vectors (W, D) of the words of ``nodes`` (W,), indices of nodes in ``forest``."""
         pieces = forest.ndata["pieces"][nodes] if self.pieces is not None and "pieces" in forest.ndata else None
         found: Tensor = self(forest.ndata["word"][nodes], pieces)
         return found
 
     def forward(self, word: Tensor, pieces: Tensor | None = None) -> Tensor:
-        """Indices (*) to vectors (*, D); with subwords, of indices (W,), and the pieces of the words."""
+        """Compute the vectors of words.
+
+        Args:
+            word: (*) indices in the vocabulary; (W,) with subwords.
+            pieces: (W, n) buckets of the words' character n-grams, -1 for none; needed with subwords only.
+
+        Returns:
+            (*, D) vectors.
+
+        Raises:
+            ValueError: the model uses subwords and ``pieces`` is missing.
+        """
         word = word.to(self.embedding.weight.device)
         if self.training and self.word_dropout:
             word = word.masked_fill(torch.rand(word.shape, device=word.device) < self.word_dropout, 0)
         vectors = self.embedding(word)
         if self.pieces is not None:
             if pieces is None:
-                raise ValueError("this model reads the pieces of words: make the graphs with its subwords")
+                buckets = self.pieces.num_embeddings
+                raise ValueError(
+                    "the character n-grams of the words (node data 'pieces') are missing: make the graph with "
+                    f"subwords={buckets}, as in the model's configuration"
+                )
             vectors = vectors + combined(pieces.to(word.device), self.pieces.weight, self.pieces.sparse)
         return F.dropout(vectors, self.dropout, self.training)
 
 
 class PhraseEncoder(nn.Module):
-    """A state of each phrase of a forest, as `PhraseNetworkConfig` says.
+    """Word vectors and a network that computes a state of each phrase of a forest.
+
+    With ``model="tree"`` a `recnn.Encoder` runs over the trees; with ``model="sequence"`` a `recnn.Recurrent` runs over
+    the words of each phrase, without structure.
+
+    Args:
+        config: settings of the network.
+        vocabulary: open vocabulary of the words.
 
     Attributes:
-        output_size: H, or 2 H if two directions are side by side.
+        output_size: size of the states: H, or 2 H if two directions are concatenated.
     """
 
     def __init__(self, config: PhraseNetworkConfig, vocabulary: Vocabulary) -> None:
@@ -92,21 +117,20 @@ class PhraseEncoder(nn.Module):
         self.output_size = wide * last.output_size
 
     def forward(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
-        """The states (N, H) of all nodes, or (R, H) of those in ``rows``.
+        """Compute the states (N, H) of all nodes, or (R, H) of the nodes in ``rows``.
 
         Args:
-            forest: a graph or a batch, with the node data ``word`` in the indices of the vocabulary and, for a
-                sequence, ``span``.
-            rows: (R,) the nodes that are asked for.
+            forest: a graph or a batch, with node data ``word``, indices in the vocabulary, and for a sequence ``span``.
+            rows: (R,) indices of nodes; all nodes if None.
 
         Raises:
-            GraphError: a node with more children than the configuration's arity.
+            GraphError: a node has more children than the arity of the configuration.
         """
         word = forest.ndata["word"]
         leaves = (word >= 0).nonzero().squeeze(1)
         vectors = self.words.of(forest, leaves)
         if isinstance(self.network, Encoder):
-            # Rows without a word are not looked at.
+            # The rows of nodes without a word are not used.
             place = leaves.to(vectors.device)
             x = vectors.new_zeros(len(word), vectors.shape[1]).index_copy(0, place, vectors)
             h: Tensor = self.network(forest, x).h
@@ -127,9 +151,9 @@ class _Spans:
     """Phrases of a forest as sequences of words.
 
     Attributes:
-        leaf: (W,) for each word in the order of the text, which of the leaves it is.
-        start: (R,) the first word of each phrase, counted through all trees.
-        length: (R,) its words.
+        leaf: (W,) index among the leaves of each word, in the order of the text.
+        start: (R,) index of the first word of each phrase, counted over all trees.
+        length: (R,) number of words of each phrase.
     """
 
     def __init__(self, forest: DGLGraph, leaves: Tensor, rows: Tensor | None) -> None:
@@ -143,7 +167,7 @@ class _Spans:
         self.start, self.length = (start, length) if rows is None else (start[rows], length[rows])
 
     def prefixes(self, network: Recurrent, x: Tensor) -> Tensor:
-        """(R, H) the last states of all phrases; those that begin with one word are states of one sequence."""
+        """Compute the final states (R, H) of all phrases; phrases with the same first word share one sequence."""
         longest = torch.zeros_like(self.leaf).scatter_reduce(0, self.start, self.length, "amax")
         first = longest.nonzero().squeeze(1)
         packed, begins, place = _packed(first, longest[first], x)
@@ -154,21 +178,25 @@ class _Spans:
         return output.data.index_select(0, rows.to(x.device))
 
     def each(self, network: Recurrent, x: Tensor) -> Tensor:
-        """(R, H) the last state of each phrase, read by itself: from both ends, a phrase is no part of another."""
+        """Compute the final states (R, H) of all phrases, each as a sequence of its own, as bidirectional ones must."""
         found: Tensor = network(_packed(self.start, self.length, x)[0])[0]
         return found
 
 
 def _packed(start: Tensor, length: Tensor, x: Tensor) -> tuple[PackedSequence, Tensor, Tensor]:
-    """The sequences ``x[start : start + length]``, packed; where each step begins; the place of each sequence in it."""
+    """Pack the sequences ``x[start : start + length]``.
+
+    Returns:
+        The packed sequences; the row of the first entry of each step (T,); the rank of each sequence by length (R,).
+    """
     order = length.argsort(descending=True, stable=True)
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
-    # How many sequences have a step t: all but those of at most t words.
+    # Number of sequences with a step t: all but those with at most t words.
     sizes = len(length) - torch.bincount(length).cumsum(0)[:-1]
     begins = sizes.cumsum(0) - sizes
     time = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
     sequence = order[torch.arange(len(time)) - begins[time]]
     rows = (start[sequence] + time).to(x.device)
-    # PackedSequence wants its indices beside its data, and its sizes in host memory.
+    # PackedSequence needs its indices on the device of its data, and its batch sizes in host memory.
     return PackedSequence(x.index_select(0, rows), sizes, order.to(x.device), place.to(x.device)), begins, place

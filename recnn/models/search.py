@@ -1,8 +1,8 @@
-"""Sequences from a model that says how likely each next token is: by beam search, or drawn at random.
+"""Generate sequences with a model of the next token: beam search and sampling.
 
-The model is a function ``step(tokens, state)``: W hypotheses, whose last tokens are (W,), to the log-probabilities
-(W, V) of their next tokens and the state after it. A state may be anything; at first it is that of one hypothesis.
-Tokens and rows are in host memory, wherever the model is, so that the same seed draws the same on every device.
+The model is a function ``step(tokens, state)``: from the last tokens (W,) of W hypotheses and the state before them to
+the log-probabilities (W, V) of the next tokens and the state after. A state can be any object; the initial state is
+that of one hypothesis. Tokens and rows are in host memory on any device, so that a seed gives the same samples on all.
 """
 
 import math
@@ -17,17 +17,21 @@ StepFunction = Callable[[Tensor, _S], tuple[Tensor, _S]]
 
 
 class Candidate(NamedTuple):
-    """A sequence that was found."""
+    """A generated sequence."""
 
     tokens: tuple[int, ...]
-    """Without the start, and with the end, if it came to one."""
+    """Tokens without the start token, and with the end token if the sequence has ended."""
     log_probability: float
-    """Under the model, that of the end included."""
+    """Log-probability of the tokens under the model, including the end token."""
 
     def score(self, length_penalty: float = 0.0) -> float:
-        """Log P / ((5 + n) / 6)^α of n tokens: Wu et al., "Google's neural machine translation system", 2016, eq. 14.
+        """Length-normalised score, log P / ((5 + n) / 6)^α for n tokens.
 
-        With α = 0 short sequences have the advantage, for each token makes a sequence less probable.
+        Wu et al., "Google's neural machine translation system", 2016, eq. 14. With α = 0 it is the log-probability,
+        which favours short sequences.
+
+        Args:
+            length_penalty: α.
         """
         return self.log_probability / math.pow((5 + len(self.tokens)) / 6, length_penalty)
 
@@ -43,21 +47,28 @@ def beam_search(
     max_length: int,
     length_penalty: float = 0.0,
 ) -> list[Candidate]:
-    """The most probable sequences, as far as a search of this width sees, the best by their `Candidate.score` first.
+    """Search for the most probable sequences with a beam.
 
-    At each length the best continuations of all hypotheses are kept. One that ends leaves the beam, which is narrower
-    by one from then on; so a beam of width 1 takes the most probable token each time, and one as wide as there are
-    sequences finds them all.
+    At each step the most probable continuations of all hypotheses are kept. A hypothesis that ends becomes a candidate,
+    and the beam is narrower by one from then on. With a width of 1 this is greedy search; with a width of the number of
+    all sequences it is exhaustive.
 
     Args:
-        step: the model, see above.
-        state: before ``start``, of one hypothesis.
-        pick: selects hypotheses of a state, by their rows (W,); one may be selected several times.
-        start: the first token, which is given.
-        end: the token after which a sequence goes no further, or None.
-        beam_width: number of hypotheses, and of candidates returned, or as many as are possible.
-        max_length: most tokens in a sequence, the end included; one that has come to none by then is cut off there.
-        length_penalty: α, 0 to 10.
+        step: the model, a function from last tokens and state to log-probabilities and state; see the module.
+        state: state of one hypothesis before ``start``.
+        pick: function that selects hypotheses of a state by their rows (W,), in which rows can be repeated.
+        start: token before the first one generated.
+        end: token that ends a sequence, or None.
+        beam_width: number of hypotheses, and of candidates to return.
+        max_length: largest number of tokens of a sequence, including the end; longer sequences are cut off.
+        length_penalty: α of `Candidate.score`, from 0 to 10.
+
+    Returns:
+        The candidates, the best by `Candidate.score` first; fewer than ``beam_width`` if there are not as many
+        sequences.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
     if beam_width < 1 or max_length < 1:
         raise ValueError(f"beam_width and max_length must be at least 1, got {beam_width} and {max_length}")
@@ -95,18 +106,24 @@ def sample(
     top_p: float | None = None,
     generator: Generator | None = None,
 ) -> Candidate:
-    """A sequence drawn token by token; its log-probability is that of the model, not of what it was drawn from.
+    """Sample a sequence token by token.
 
     Args:
-        step: the model, see above.
-        state: before ``start``, of one hypothesis.
-        start: the first token, which is given.
-        end: the token after which the sequence goes no further, or None.
-        max_length: most tokens, the end included.
-        temperature: see `restricted`.
-        top_k: see `restricted`.
-        top_p: see `restricted`.
-        generator: of the random numbers, in host memory.
+        step: the model, a function from last tokens and state to log-probabilities and state; see the module.
+        state: state of one hypothesis before ``start``.
+        start: token before the first one generated.
+        end: token that ends the sequence, or None.
+        max_length: largest number of tokens, including the end.
+        temperature: sampling temperature, see `restricted`.
+        top_k: number of most probable tokens to sample from, see `restricted`.
+        top_p: probability of the nucleus to sample from, see `restricted`.
+        generator: random number generator on the CPU.
+
+    Returns:
+        The sequence, with its log-probability under the model, at temperature 1 and without restrictions.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, got {max_length}")
@@ -125,17 +142,26 @@ def sample(
 def restricted(
     log_probabilities: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
 ) -> Tensor:
-    """(V,) the log-probabilities that are drawn from: those given, sharpened, and without the improbable tokens.
+    """Apply temperature, top-k and nucleus sampling to log-probabilities.
 
     Args:
-        log_probabilities: (V,).
-        temperature: divides them; below 1 the probable become more so.
-        top_k: the k most probable tokens are left (Fan, Lewis and Dauphin 2018).
-        top_p: of these, the fewest whose probabilities add up to p at least: the nucleus (Holtzman et al., "The
-            curious case of neural text degeneration", 2020). Of tokens that are equally probable the first are taken.
+        log_probabilities: (V,) log-probabilities of the tokens.
+        temperature: divisor of the log-probabilities; below 1 probable tokens become more probable.
+        top_k: keep only the k most probable tokens (Fan, Lewis and Dauphin 2018).
+        top_p: keep only the nucleus: of the tokens left by top_k, the smallest number of most probable ones whose
+            probabilities add up to at least p (Holtzman et al., "The curious case of neural text degeneration", 2020).
+            Among equally probable tokens the first are kept.
+
+    Returns:
+        (V,) log-probabilities to sample from; -inf for tokens that are not kept.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
     if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature}; a beam of width 1 is its limit")
+        raise ValueError(
+            f"temperature must be above 0, got {temperature}; for the most probable tokens use a beam of width 1"
+        )
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:

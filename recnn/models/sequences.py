@@ -1,4 +1,4 @@
-"""The general recurrent network over sequences of numbers: one or many steps in, one or many answers out."""
+"""Recurrent networks over sequences of numbers, with one or many inputs and one or many predictions."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from recnn.models.folder import Model
 
 
 class SequenceModel(Model, kind="sequences"):
-    """A recurrent network of any cell, and a `recnn.Head` over its states: at every step, or at the last.
+    """Recurrent network of any cell (`recnn.Recurrent`) with a `recnn.Head` at every step or at the last.
 
     | steps        | x          | scores     |
     |--------------|------------|------------|
@@ -22,8 +22,12 @@ class SequenceModel(Model, kind="sequences"):
     | many-to-one  | (B, T, D)  | (B, C)     |
     | many-to-many | (B, T, D)  | (B, T, C)  |
 
-    With one input it is that of the first step; the later ones have none. Inputs are standardised, and numbers that are
-    answered brought back to their units, by constants that are part of the model (`standardise`).
+    A single input is that of the first step; later steps have inputs of 0. Inputs are standardised before, and
+    predicted numbers are brought back to their units, with means and deviations that are saved with the model
+    (`standardise`).
+
+    Args:
+        config: settings of the model, see `recnn.SequenceConfig`.
     """
 
     Config = SequenceConfig
@@ -54,7 +58,12 @@ class SequenceModel(Model, kind="sequences"):
             self.register_buffer(f"{name}_deviation", torch.ones(length))
 
     def standardise(self, inputs: tuple[Any, Any] | None = None, outputs: tuple[Any, Any] | None = None) -> None:
-        """Set mean and deviation, (D,) of the inputs and (C,) of the outputs."""
+        """Set the means and standard deviations of the data.
+
+        Args:
+            inputs: mean and deviation of the inputs, each (D,) or a number; None leaves them unchanged.
+            outputs: the same for the outputs, (C,).
+        """
         for name, pair in (("input", inputs), ("output", outputs)):
             if pair is not None:
                 for part, value in zip(("mean", "deviation"), pair, strict=True):
@@ -62,18 +71,20 @@ class SequenceModel(Model, kind="sequences"):
                     buffer.copy_(torch.as_tensor(value, dtype=buffer.dtype).expand_as(buffer))
 
     def forward(self, x: Tensor, steps: int = 1) -> Tensor:
-        """The scores; of numbers, in standard units.
+        """Compute the scores; for a regression, the predicted numbers in standard units.
 
         Args:
-            x: see the table.
-            steps: T, for one-to-many; no other shape looks at it.
+            x: inputs, see the table.
+            steps: number T of steps for one-to-many; otherwise not used.
 
         Raises:
-            ValueError: x has another number of dimensions.
+            ValueError: x has a wrong number of dimensions.
         """
         many = self.config.steps.startswith("many")
         if x.dim() != 2 + many:
-            raise ValueError(f"{self.config.steps} expects x of {2 + many} dimensions, got {tuple(x.shape)}")
+            raise ValueError(
+                f"expected x with {2 + many} dimensions for {self.config.steps}, got shape {tuple(x.shape)}"
+            )
         x = (x.to(self.input_mean) - self.input_mean) / self.input_deviation
         if not many:
             later = steps - 1 if self.config.steps == "one-to-many" else 0
@@ -82,11 +93,12 @@ class SequenceModel(Model, kind="sequences"):
         return scores
 
     def loss(self, scores: Tensor, target: Tensor) -> Tensor:
-        """The mean over all answers, those of all steps if there are many; see `Head.loss`.
+        """Compute the mean loss over all predictions, at all steps if there are many; see `Head.loss`.
 
         Args:
-            scores: from `forward`.
-            target: (B,) or (B, T) classes, 0 or 1, or numbers; or numbers (B, C) or (B, T, C).
+            scores: result of `forward`.
+            target: (B,) or (B, T): class indices, 0 or 1 for "binary", or numbers in their units; (B, C) or (B, T, C)
+                for several numbers.
         """
         if self.config.task == "regression":
             target = (target.view_as(scores).to(scores) - self.output_mean) / self.output_deviation
@@ -95,7 +107,15 @@ class SequenceModel(Model, kind="sequences"):
 
     @torch.no_grad()
     def answers(self, x: Tensor, steps: int = 1) -> Tensor:
-        """Classes, 0 or 1, or numbers in their units: (B,) or (B, T), or with several numbers (B, C) or (B, T, C)."""
+        """Predict class indices, 0 or 1 for "binary", or numbers in their units.
+
+        Args:
+            x: inputs, see the table.
+            steps: number T of steps for one-to-many.
+
+        Returns:
+            (B,) or (B, T); (B, C) or (B, T, C) for several numbers.
+        """
         scores: Tensor = self(x, steps)
         if self.config.task == "classes":
             return scores.argmax(-1)

@@ -1,4 +1,4 @@
-"""Sequence to sequence, and tree to sequence: an encoder, attention over its states, and a decoder."""
+"""Sequence-to-sequence and tree-to-sequence translation: an encoder, attention over its states, and a decoder."""
 
 from __future__ import annotations
 
@@ -32,10 +32,14 @@ START, END = "<s>", "</s>"
 
 
 class SourceEncoder(nn.Module):
-    """The states of all nodes of the source: a chain is a tree, so one `recnn.Encoder` is for both.
+    """Word vectors and a `recnn.Encoder` over source sentences, which are trees or chains.
+
+    Args:
+        config: settings of the model.
+        vocabulary: open vocabulary of the source.
 
     Attributes:
-        output_size: M.
+        output_size: size M of the states.
     """
 
     def __init__(self, config: TranslationConfig, vocabulary: Vocabulary) -> None:
@@ -54,11 +58,11 @@ class SourceEncoder(nn.Module):
         self.output_size = wide * cell.output_size
 
     def forward(self, forest: DGLGraph) -> Tensor:
-        """(N, M)."""
+        """Compute the states (N, M) of all nodes of a graph or batch."""
         word = forest.ndata["word"]
         leaves = (word >= 0).nonzero().squeeze(1)
         if self.sequence is not None:
-            # In the order of the text, sentence by sentence.
+            # Sort the leaves by sentence and position.
             sizes = forest.batch_num_nodes()
             tree = torch.repeat_interleave(torch.arange(len(sizes)), sizes)[leaves]
             start = forest.ndata["span"][leaves, 0]
@@ -74,18 +78,19 @@ class SourceEncoder(nn.Module):
 
 
 class Decoding(NamedTuple):
-    """Where a decoder is in B sentences, in its L layers, and what it looks at."""
+    """The state of the decoder for B sentences, and the states of the encoder that it attends to."""
 
     state: tuple[Tensor, ...]
-    """(L, B, *) for each field of the cell's state."""
+    """Tensor (L, B, *) for each field of the cell's state, with L layers."""
     memory: Memory | None
+    """States of the encoder; None without attention."""
 
 
 class Translator(Model, kind="translation"):
-    """A sentence of the target language from a sentence, or a tree over a sentence, of the source language.
+    """Encoder-decoder model that translates a sentence, or a tree over a sentence, into another language.
 
-    The encoder makes a state m of each node of a chain or a tree, of words and phrases alike. The decoder, layers of
-    the same kind of cell, begins with what the root says, for each part of its state, and reads word by word:
+    The encoder computes a state m of each node of a chain or tree, both words and phrases. The decoder is a recurrent
+    network of the same kind of cell; its initial state is computed from the root, separately for each layer and field:
 
         s_0 = tanh(W_0 m_root + b_0)
         s_t = cell(E y_(t-1), s_(t-1)),           c_t from s_t        attention "luong"
@@ -93,24 +98,28 @@ class Translator(Model, kind="translation"):
         r_t = tanh(W_c [c_t; s_t])                                    Luong et al. 2015, eq. 5; s_t without attention
         p(y_t) = softmax(W_y r_t + b_y)                               eq. 6
 
-    with c_t of `recnn.layers.attention`. Luong's c_t does not reach the next step (their "input feeding" is not done),
-    so that all steps of a known target are one call. Bahdanau's output has a maxout layer in place of r_t.
+    with the context c_t of `recnn.layers.attention`. Where papers differ: Luong's "input feeding" of c_t to the next
+    step is left out, so that all steps of a known target are computed in one call; Bahdanau's output has a maxout layer
+    in place of r_t.
 
-    Trees are after Eriguchi, Hashimoto and Tsuruoka, "Tree-to-sequence attentional neural machine translation", ACL
-    2016: the decoder looks at words and at phrases (section 3.2). Their leaves are the states of an LSTM over the
-    words; with ``leaves="sequence"`` the leaves read these states in place of words. Their first state is composed of
-    the last of the words' and the root's; here it is made of the root's alone.
+    Trees follow Eriguchi, Hashimoto and Tsuruoka, "Tree-to-sequence attentional neural machine translation", ACL 2016:
+    the decoder attends to words and phrases (section 3.2). Their leaves are the states of an LSTM over the words; with
+    ``leaves="sequence"`` such states are the inputs of the leaves, in place of word vectors. Their initial state of the
+    decoder combines the last state over the words and the root; here it is computed from the root alone.
 
-    Without attention it is the encoder-decoder of Cho et al. and Sutskever et al. 2014, a text from one vector.
+    Without attention this is the encoder-decoder of Cho et al. and Sutskever et al. 2014.
 
     Args:
-        config: what it is made of.
-        source: the words of the source; it must be open.
-        target: those of the target, with the special words `START` and `END`; it must be open.
+        config: settings of the model, see `recnn.TranslationConfig`.
+        source: open vocabulary of the source language.
+        target: open vocabulary of the target language, ``Vocabulary(words, specials=(START, END))``.
 
     Shapes:
-        B sentences, N nodes, S the most of a sentence, T target steps, M and H the states of encoder and decoder, V
-        the words of the target.
+        B sentences, N nodes, S nodes of the largest sentence, T target steps, M and H sizes of the states of encoder
+        and decoder, V words of the target vocabulary.
+
+    Raises:
+        ValueError: a vocabulary is closed, or the target vocabulary lacks the special words.
     """
 
     Config = TranslationConfig
@@ -120,7 +129,9 @@ class Translator(Model, kind="translation"):
     def __init__(self, config: TranslationConfig, source: Vocabulary, target: Vocabulary) -> None:
         super().__init__()
         if target.specials[1:] != (START, END):
-            raise ValueError(f"the target vocabulary must have the special words {START} and {END}")
+            raise ValueError(
+                f"the target vocabulary must have the special words {START} and {END}, got {target.specials[1:]}"
+            )
         self.config = config
         self.source, self.target = source, target
         self.encoder = SourceEncoder(config, source)
@@ -140,7 +151,7 @@ class Translator(Model, kind="translation"):
         self.output = nn.Linear(size, len(target))
 
     def graph(self, source: Sequence[str] | Tree) -> DGLGraph:
-        """The graph of a source sentence; a tree of the configuration's shape is put over words that have none."""
+        """Convert a source sentence to a graph; if trees are needed, words get one of the configuration's ``shape``."""
         if self.config.model == "sequence":
             source = words_of(source) if isinstance(source, Tree) else source
         elif not isinstance(source, Tree):
@@ -148,17 +159,25 @@ class Translator(Model, kind="translation"):
         return word_graph(source, self.source, self.config.subwords)
 
     def forward(self, forest: DGLGraph, read: Tensor) -> Tensor:
-        """The scores (T, B, V) of each next word, given the words (T, B) before it, `START` first.
+        """Compute the scores (T, B, V) of each target word, given the words before it.
 
         Args:
             forest: B source sentences, see `graph`.
-            read: what follows the end of a shorter sentence is any word.
+            read: (T, B) input words of the decoder, `START` first; shorter sentences are padded with any word.
         """
         scores: Tensor = self.output(self.readout(forest, read)[0])
         return scores
 
     def readout(self, forest: DGLGraph, read: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The states r (T, B, H) that the output layer reads, and the weights of attention (B, T, S)."""
+        """Compute the inputs r (T, B, H) of the output layer, and the attention weights (B, T, S).
+
+        Args:
+            forest: B source sentences, see `graph`.
+            read: (T, B) input words of the decoder, see `forward`.
+
+        Returns:
+            r, and the weights, or None without attention.
+        """
         decoding = self.encode(forest)
         x = self.words(read)
         if self.config.attention != "bahdanau":
@@ -174,7 +193,7 @@ class Translator(Model, kind="translation"):
         return torch.stack(rs), torch.cat(each, dim=1)
 
     def encode(self, forest: DGLGraph) -> Decoding:
-        """What the decoder begins with."""
+        """Encode source sentences: compute the initial state of the decoder and the memory of attention."""
         states = self.encoder(forest)
         roots = (forest.out_degrees() == 0).nonzero().squeeze(1).to(states.device)
         first = torch.tanh(self.begin(states.index_select(0, roots))).to(self.begin.weight.dtype)
@@ -183,9 +202,9 @@ class Translator(Model, kind="translation"):
         return Decoding(first.split(self._parts, dim=2), memory)
 
     def step(self, last: Tensor, decoding: Decoding) -> tuple[Tensor, Decoding]:
-        """The log-probabilities (B, V) of the words after the ``last`` (B,), and where the decoder is then.
+        """Compute the log-probabilities (B, V) of the next words after ``last`` (B,), and the new state of the decoder.
 
-        A translation is made of words: the unknown word and `START` are not among them.
+        The unknown word and `START` get -inf, as they cannot be part of a translation.
         """
         r, _, decoding = self._advance(self.decoder.encoder.cells, self.words(last), decoding)
         scores = self.output(r).log_softmax(1)
@@ -196,14 +215,17 @@ class Translator(Model, kind="translation"):
     def search(
         self, forest: DGLGraph, beam: int = 5, max_length: int | None = None, length_penalty: float = 1.0
     ) -> list[list[Candidate]]:
-        """The most probable translations of each sentence, see `recnn.models.search.beam_search`.
+        """Find the most probable translations of each sentence by beam search, the best first.
 
         Args:
             forest: source sentences, see `graph`.
-            beam: the width.
-            max_length: largest number of words of a translation; by default ten more than twice those of the longest
-                source sentence.
-            length_penalty: α.
+            beam: width of the beam.
+            max_length: largest number of words of a translation, `END` included. Default: 2 n + 10 with n words in the
+                longest source sentence.
+            length_penalty: α of `recnn.models.search.Candidate.score`.
+
+        Raises:
+            ValueError: an argument is out of its range, see `recnn.models.search.beam_search`.
         """
         state, memory = self.encode(forest)
         start, end = self.target.index(START), self.target.index(END)
@@ -224,9 +246,16 @@ class Translator(Model, kind="translation"):
     def translate(
         self, forest: DGLGraph, beam: int = 1, max_length: int | None = None, length_penalty: float = 1.0
     ) -> list[list[str]]:
-        """The words of the best translation of each sentence; with a beam of 1 of all sentences together.
+        """Translate each sentence, by greedy search over all sentences in parallel or by beam search.
 
-        See `search`.
+        Args:
+            forest: source sentences, see `graph`.
+            beam: width of the beam; 1 for greedy search.
+            max_length: as for `search`.
+            length_penalty: as for `search`; has no effect on greedy search.
+
+        Returns:
+            The words of the best translation of each sentence.
         """
         if beam > 1:
             return [self.spelt(best[0].tokens) for best in self.search(forest, beam, max_length, length_penalty)]
@@ -245,23 +274,31 @@ class Translator(Model, kind="translation"):
         return [self.spelt(row) for row in torch.stack(found, dim=1).tolist()]
 
     def indices(self, words: Sequence[str]) -> list[int]:
-        """Those of words of the target as they are written: other forms of a word are other words."""
+        """Look up the indices of target words exactly as written, unlike `Vocabulary.index`; 0 for unknown words."""
         return [self.target.index(word) if word in self.target else 0 for word in words]
 
     def spelt(self, tokens: Sequence[int]) -> list[str]:
-        """The words of these numbers, up to `END`."""
+        """Convert token indices to words, up to `END`."""
         words = [self.target[token] for token in tokens]
         return words[: words.index(END)] if END in words else words
 
     @torch.no_grad()
     def attended(self, graph: DGLGraph, words: Sequence[str]) -> Tensor | None:
-        """(T, N) which nodes of one sentence are looked at for each word of its translation, and for `END`."""
+        """Compute the attention weights over the nodes of one sentence for each word of its translation.
+
+        Args:
+            graph: a source sentence, see `graph`.
+            words: words of its translation.
+
+        Returns:
+            (T, N) weights for the T - 1 words and `END`; None without attention.
+        """
         read = torch.tensor(self.indices([START, *words])).unsqueeze(1)
         weights = self.readout(graph, read)[1]
         return None if weights is None else weights[0]
 
     def _advance(self, cells: Sequence[Cell], x: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor | None, Decoding]:
-        """One step in which x (B, D) is read: r (B, H), the weights (B, 1, S), and where the decoder is then."""
+        """Compute one step with input x (B, D): r (B, H), weights (B, 1, S), and the new state of the decoder."""
         state, memory = decoding
         context = weights = None
         if self.config.attention == "bahdanau":
@@ -280,7 +317,7 @@ class Translator(Model, kind="translation"):
     def _look(
         self, s: Tensor, memory: Memory | None, context: Tensor | None = None, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """What the output layer reads, r (B, T, H), of states s (B, T, H); the weights (B, T, S) of their contexts."""
+        """Compute the inputs r (B, T, H) of the output layer from states s (B, T, H), and the weights (B, T, S)."""
         if self.attention is not None:
             if context is None:
                 context, weights = self.attention(s, memory)
@@ -294,7 +331,7 @@ def _longest(forest: DGLGraph) -> int:
 
 
 def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
-    """The words of each node, for attention: those of its phrase, or its own, for a node of a chain has one."""
+    """Names of the nodes, to show attention: the words of a phrase, or the word of a leaf or of a node in a chain."""
     return [
         " ".join(words[end - 1 : end] if word >= 0 else words[start - 1 : end])
         for word, (start, end) in zip(graph.ndata["word"].tolist(), graph.ndata["span"].tolist(), strict=True)

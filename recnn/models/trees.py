@@ -1,4 +1,4 @@
-"""A class for every node of a tree."""
+"""Classification of the nodes of trees."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 
 
 class TreeClassifier(Model, kind="trees"):
-    """Scores of C classes for every node of a forest.
-
-    The words have vectors, a network makes a state of each node (`PhraseEncoder`), and a `recnn.Head` scores it.
+    """Classifier of the nodes of a forest: word vectors and a network (`PhraseEncoder`) and an output layer (`Head`).
 
     Args:
-        config: what it is made of.
-        vocabulary: of the words; it must be open.
+        config: settings of the model, see `recnn.TreeConfig`.
+        vocabulary: open vocabulary of the words.
 
     Shapes:
         scores: (N, C), in the order of the nodes.
+
+    Raises:
+        ValueError: the vocabulary is not open, see `WordVectors`.
     """
 
     Config = TreeConfig
@@ -45,21 +46,21 @@ class TreeClassifier(Model, kind="trees"):
         self.head = Head(self.encoder.output_size, len(config.labels), config.dropout, ordinal=config.ordinal)
 
     def forward(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
-        """The scores (N, C) of all nodes, or (R, C) of those in ``rows``; see `PhraseEncoder`."""
+        """Compute the scores (N, C) of all nodes, or (R, C) of the nodes in ``rows``; see `PhraseEncoder.forward`."""
         scores: Tensor = self.head(self.encoder(forest, rows))
         return scores
 
     def dataset(self, trees: Iterable[Tree], targets: Targets = "all") -> TreeDataset:
-        """Trees with targets, in the indices of the model's vocabulary and labels."""
+        """Make a data set of labelled trees, with the model's vocabulary and labels."""
         return TreeDataset(trees, self.vocabulary, self.labels, targets, self.config.subwords)
 
     def graph(self, tree: Tree) -> DGLGraph:
-        """The graph of a tree, in the indices of the model's vocabulary; its labels play no part."""
+        """Convert a tree to a graph with the indices of the model's vocabulary; its labels are not used."""
         return word_graph(tree, self.vocabulary, self.config.subwords)
 
     @torch.no_grad()
     def probabilities(self, trees: Sequence[Tree]) -> list[Tensor]:
-        """(N, C) for each tree, in the order of the nodes of `graph`."""
+        """Compute the class probabilities (N, C) of each tree, in the order of the nodes of `graph`."""
         graphs = [self.graph(tree) for tree in trees]
         found = self.head.probabilities(self(batch(graphs)))
         return list(found.split([graph.num_nodes() for graph in graphs]))

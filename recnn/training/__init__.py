@@ -1,1 +1,1 @@
-"""Training with Lightning's Trainer, which takes seconds to import: only what trains imports these modules."""
+"""Training models with Lightning, whose import takes seconds: `recnn.training.run` is imported only to train."""

@@ -1,4 +1,4 @@
-"""Learning curves as a picture."""
+"""Plots of learning curves."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,19 @@ from recnn.training.objectives.base import Measure
 
 
 def draw_curves(rows: Sequence[Mapping[str, float]], measures: Mapping[str, Measure], path: Path) -> None:
-    """Draw the loss, and what was measured on held-out data, over the epochs; shares have an axis of their own."""
+    """Plot the training loss and the validation metrics over the epochs, to a PNG file.
+
+    Metrics that are shares have axes of their own, in percent.
+
+    Args:
+        rows: row of each epoch: ``epoch``, ``loss`` and the metrics.
+        measures: metrics by name.
+        path: file to write.
+
+    Raises:
+        InputError: matplotlib is not installed.
+        OSError: the file cannot be written.
+    """
     try:
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator

@@ -1,4 +1,4 @@
-"""An objective as Lightning trains it."""
+"""The LightningModule that trains the model of an objective."""
 
 import math
 from typing import Any
@@ -21,18 +21,23 @@ _OPTIMIZERS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
 }
-_AVERAGE_EVERY = 10  # steps: often enough, at a tenth of the cost
+_AVERAGE_EVERY = 10  # steps; an update at every step would cost ten times as much
 
 
 class TrainingModule(pl.LightningModule):
-    """Steps on the batches of an objective, and what it measures after each epoch."""
+    """LightningModule of an objective: training steps, validation, optimizer and average of the weights.
+
+    Args:
+        objective: model, data, loss and metrics.
+        training: settings of the training.
+    """
 
     def __init__(self, objective: Objective, training: Training) -> None:
         super().__init__()
         self.objective = objective
         self.settings = training
         self.model = objective.model
-        # Rows that a batch has no word of have no gradient, and AdaGrad leaves them as they are.
+        # AdaGrad does not change rows whose gradient is 0, so sparse gradients give the same weights, faster.
         if training.optimizer == "adagrad":
             for words in objective.words:
                 for table in (words.embedding, words.pieces):
@@ -46,62 +51,66 @@ class TrainingModule(pl.LightningModule):
 
     @property
     def kept(self) -> Model:
-        """The model that is measured and written: the average, if there is one."""
+        """The model that is validated and saved: the trained model, or the average of its weights if there is one."""
         return self.model if self.averaged is None else self.averaged.module  # type: ignore[return-value]
 
     def train_dataloader(self) -> Any:
-        """The batches of the epoch; Lightning asks for them before each, so they may differ in number."""
+        """Return the batches of the current epoch; called before each epoch, so their number may change."""
         return self.objective.batches(self.current_epoch)
 
     def val_dataloader(self) -> Any:
-        """The data held out."""
+        """Return the batches of the validation data."""
         return self.objective.held_out()
 
     def training_step(self, batch: Any, index: int) -> Tensor:
-        """The loss of a batch."""
+        """Compute the loss of a batch.
+
+        Raises:
+            InputError: the loss is NaN or infinite.
+        """
         loss = self.objective.loss(batch)
         if not loss.isfinite():
             raise InputError(
                 f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, batch {index + 1}: "
-                "take a lower learning rate, or clip the gradients"
+                "use a lower learning rate or clip the gradients"
             )
         self._losses.append(loss.detach())
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Take the step into the average."""
+        """Update the average of the weights, after the first step and then every 10 steps."""
         if self.averaged is not None and (self.global_step % _AVERAGE_EVERY == 0 or self.global_step < 2):
             self.averaged.update_parameters(self.model)
 
     def on_train_epoch_start(self) -> None:
-        """Make the random numbers of the epoch its own, whatever came before it."""
+        """Set a random seed that depends only on the run's seed and the epoch, so that the run can be resumed."""
         torch.manual_seed(mixed(self.settings.seed, self.current_epoch))
         self._losses.clear()
         self.objective.begin(training=True)
 
     def on_validation_epoch_start(self) -> None:
-        """Measure the model that is kept."""
+        """Validate the model that is saved, see `kept`."""
         self.objective.model = self.kept.eval()
         self.objective.begin(training=False)
 
     def validation_step(self, batch: Any, index: int) -> None:
-        """Measure on a batch."""
+        """Update the metrics with a batch."""
         self.objective.measure(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log what was measured."""
+        """Log the metrics and reset them."""
         for name, measure in self.objective.measures.items():
             self.log(name, measure.metric.compute(), prog_bar=True)
-        for measure in self.objective.measures.values():  # once all are computed, for some are made of others
+        for measure in self.objective.measures.values():  # after all are computed, as some are composed of others
             measure.metric.reset()
         self.objective.model = self.model
 
     def loss(self) -> float:
-        """The mean over the batches of the epoch."""
+        """Return the mean training loss over the batches of the epoch; NaN if there are none."""
         return float(torch.stack(self._losses).mean()) if self._losses else math.nan
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, with the word vectors as a group of their own, and a schedule that goes by steps."""
+        """Make the optimizer, with the word vectors in a parameter group of their own, and the schedule by steps."""
         training = self.settings
         vectors = [p for words in self.objective.words for p in words.parameters()]
         rate = training.learning_rate if training.embedding_rate is None else training.embedding_rate
@@ -118,17 +127,23 @@ class TrainingModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
-        """Clip the norm; torch's own function has none for the sparse gradient of the word vectors."""
+        """Clip the norm of the gradients; unlike torch's function, `clip_gradients` takes sparse gradients."""
         if self.settings.clip is not None:
             clip_gradients(self.model.parameters(), self.settings.clip)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
-        """Leave graphs where they are, with the levels that are kept on them; models fetch what they read."""
+        """Return the batch unchanged, so that graphs keep their cached levels; models move the tensors they read."""
         return batch
 
 
 def share_of_rate(training: Training, step: int, total: int) -> float:
-    """What part of the learning rate a step of ``total`` has."""
+    """Return the factor of the learning rate at a step, from the warm-up and the schedule.
+
+    Args:
+        training: settings with ``warmup`` and ``schedule``.
+        step: number of the step, from 0.
+        total: number of steps of the training, the warm-up included.
+    """
     if step < training.warmup:
         return (step + 1) / training.warmup
     done = min(1.0, (step - training.warmup) / max(1, total - training.warmup))

@@ -1,4 +1,4 @@
-"""What a run was asked for, as its folder says: ``run.json``."""
+"""Settings of a training run, from the file ``run.json`` in its folder."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,14 @@ from recnn.errors import RunError
 
 
 def read_run(out: str | Path) -> dict[str, Any]:
-    """What a run was asked for.
+    """Read the settings of a run, the content of ``run.json``.
+
+    Args:
+        out: folder of the run.
 
     Raises:
-        RunError: the folder has no run, or its ``run.json`` is malformed.
-        OSError: it cannot be read.
+        RunError: the folder has no ``run.json``, or it is malformed.
+        OSError: the file cannot be read.
     """
     path = Path(out) / "run.json"
     if not path.is_file():
@@ -20,18 +23,21 @@ def read_run(out: str | Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{path}: {(str(error) or 'no JSON').splitlines()[0]}") from None
+        raise RunError(f"{path}: {(str(error) or 'not valid JSON').splitlines()[0]}") from None
     if not isinstance(run, dict) or not isinstance(run.get("training"), dict):
-        raise RunError(f"{path}: expected the settings of a training run")
+        raise RunError(f"{path}: expected an object with the settings of a training run")
     return run
 
 
 def settings_of_data(folder: Path) -> dict[str, Any] | None:
-    """What the run of a model, or the run itself, was told of its data; None if the model has no run.
+    """Read the data settings of a run; None if there is no run.
+
+    Args:
+        folder: folder of the run, or of a model in it.
 
     Raises:
         RunError: ``run.json`` is malformed.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     run = next((path for path in (folder, folder.parent) if (path / "run.json").is_file()), None)
     if run is None:
@@ -41,5 +47,5 @@ def settings_of_data(folder: Path) -> dict[str, Any] | None:
     except (KeyError, TypeError):
         settings = None
     if not isinstance(settings, dict):
-        raise RunError(f"{run / 'run.json'}: it does not say what data the run had")
+        raise RunError(f"{run / 'run.json'}: it has no settings of the data")
     return settings

@@ -1,9 +1,10 @@
-"""A run: a folder in which a model is trained, the same for the same seed, and which goes on after a kill.
+"""Training runs, which are reproducible from their seed and can be resumed after an interruption.
 
-A run has a folder: ``run.json`` (what it was asked for), ``initial``, ``best`` and ``last`` (models, see
-`recnn.load`), ``metrics.csv``, ``curves.png``, and ``resume.ckpt``, from which it goes on. All of these are replaced
-whole at the end of each epoch. The random numbers of an epoch and the order of its batches are functions of the seed
-and the epoch, so a run that was killed goes on from the last whole epoch and ends with the very same weights.
+The folder of a run has ``run.json`` (the settings), the models ``initial``, ``best`` and ``last`` (see `recnn.load`),
+``metrics.csv``, the checkpoint ``resume.ckpt`` and, at the end, ``curves.png``. After each epoch, the models ``best``
+(if it improved) and ``last``, the metrics and the checkpoint are replaced as a whole. The random numbers and the order
+of the batches of an epoch depend only on the seed and the epoch, so an interrupted run continues after the last
+complete epoch and ends with the same weights.
 """
 
 import csv
@@ -50,25 +51,28 @@ def train(
     progress: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
-    """Train a model, or go on with training it.
+    """Train a model, or resume its training.
 
     Args:
-        make: makes the objective, once the seed is set.
-        training: of the training.
-        out: the folder of the run.
-        resume: go on with the run that is there, with the same model, training and data; only the number of epochs may
+        make: function that makes the objective; it is called once, after the seed is set.
+        training: settings of the training.
+        out: folder of the run.
+        resume: continue the run in ``out``, with the same model, settings and data; only the number of epochs may
             differ.
-        asked: what else the run was asked for, as JSON: it is kept in ``run.json``.
-        progress: whether to draw progress bars.
-        report: told a line after each epoch.
+        asked: further entries of ``run.json``, as JSON values.
+        progress: show progress bars.
+        report: function that is called with a line of text after each epoch.
 
     Returns:
-        The row of the best epoch: ``epoch`` (from 1), ``loss``, what was measured, and ``seconds``.
+        The row of the best epoch: ``epoch`` (from 1), ``loss``, the metrics, and ``seconds``.
 
     Raises:
-        RunError: there is a run in the folder, or, to resume, none, or another.
-        InputError: a loss that is no number, or a monitor that is not measured.
+        RunError: the folder holds a run already; or, with ``resume``, it holds no run or one with other settings.
+        InputError: the loss is NaN or infinite, the objective has no metric ``monitor``, or the device or precision
+            is not available.
         OSError: a file cannot be read or written.
+        KeyboardInterrupt: the process was interrupted by Ctrl-C.
+        SystemExit: the process was terminated by SIGTERM.
     """
     out = Path(out)
     torch.set_num_threads(training.threads)
@@ -76,7 +80,7 @@ def train(
     objective = make()
     monitor = training.monitor or next(iter(objective.measures))
     if monitor not in objective.measures:
-        raise InputError(f"monitor: {monitor!r} is none of {', '.join(objective.measures)}")
+        raise InputError(f"monitor: {monitor!r} is not one of {', '.join(objective.measures)}")
     _check_machine(training)
     run = {
         **(read_run(out) if resume else {}),
@@ -98,12 +102,12 @@ def train(
         try:
             trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
         except SIGTERMException:
-            report("terminated: resume it to go on from the last whole epoch")
-            raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's says that all is well
+            report("terminated: resume the run to continue after the last complete epoch")
+            raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's has status 0
         except SystemExit:
-            raise KeyboardInterrupt from None  # Lightning's, of Ctrl-C
+            raise KeyboardInterrupt from None  # Lightning's, after Ctrl-C
         except Exception:
-            if not keeper.rows:  # nothing is lost, and the next try finds the folder free
+            if not keeper.rows:  # no epoch is complete: leave the folder free for the next attempt
                 (out / "run.json").unlink()
                 shutil.rmtree(out / "initial", ignore_errors=True)
             raise
@@ -114,16 +118,16 @@ def train(
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what Lightning and torch say of themselves."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # the hardware it found, and advertisements
-    # Said outright, for else torch warns that the gradients of word vectors are not checked.
+    """Silence Lightning's and torch's log messages and warnings."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # about the hardware, and advertisements
+    # Set explicitly, as torch otherwise warns that sparse gradients are not checked.
     with torch.sparse.check_sparse_tensor_invariants(False), warnings.catch_warnings():
         for message in (
-            "does not have many workers",  # more than none are of little use: a batch of trees takes 2 ms to make
+            "does not have many workers",  # workers gain little: making a batch of trees takes 2 ms
             "num_training_batches",
             "number of training batches",
-            "LeafSpec",  # Lightning's own, with a current torch
-            "variance of predictions",  # a correlation then is NaN, and is shown as such
+            "LeafSpec",  # from Lightning itself, with current releases of torch
+            "variance of predictions",  # the correlation is NaN then, and shown so
         ):
             warnings.filterwarnings("ignore", f".*{message}")
         yield
@@ -148,9 +152,10 @@ def _trainer(out: Path, training: Training, keeper: pl.Callback, progress: bool)
 
 
 class _Keeper(pl.Callback):
-    """Keeps the models, the metrics and the state of a run, at the end of each epoch, and stops it early.
+    """Callback that saves models, metrics and checkpoint after each epoch, and stops early.
 
-    Lightning's own early stopping runs after what keeps the state, which then has the wait of the epoch before.
+    Lightning's `EarlyStopping` would run after the checkpoint is saved, which would then hold its count of epochs
+    without improvement from the epoch before.
     """
 
     def __init__(
@@ -163,7 +168,7 @@ class _Keeper(pl.Callback):
 
     @property
     def best(self) -> int | None:
-        """The row of the best epoch, the first if several are; NaN is worse than any number."""
+        """Index of the best epoch in ``rows``, the first of equal ones, None for no rows; NaN is worst."""
         sign = 1 if self.objective.measures[self.monitor].better == "max" else -1
         values = [-math.inf if math.isnan(row[self.monitor]) else sign * row[self.monitor] for row in self.rows]
         return values.index(max(values)) if values else None
@@ -177,7 +182,7 @@ class _Keeper(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         if not self.rows:
             module.model.save(self.out / "initial")
-        self._stop_early(trainer)  # a run that ended so has no more to do when it is resumed
+        self._stop_early(trainer)  # a resumed run may have stopped early already
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._began = time.perf_counter()
@@ -193,7 +198,7 @@ class _Keeper(pl.Callback):
             table = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
             table.writeheader()
             table.writerows(self.rows)
-        # Large, so its part has one name: what a killed run left of it is written over, not kept beside.
+        # The temporary file always has the same name, so that the large file of a killed run is overwritten.
         part = self.out / ".resume.ckpt.part"
         trainer.save_checkpoint(part)
         os.replace(part, self.out / "resume.ckpt")
@@ -207,7 +212,7 @@ class _Keeper(pl.Callback):
 
 
 def shown_row(row: Mapping[str, float], objective: Objective) -> str:
-    """What was measured after an epoch, in words."""
+    """Format the metrics of an epoch; shares in percent."""
     return ", ".join(
         f"{name.replace('_', ' ')} " + (f"{100 * row[name]:.1f}" if measure.share else f"{row[name]:.4g}")
         for name, measure in objective.measures.items()
@@ -219,16 +224,16 @@ def _check_machine(training: Training) -> None:
     if training.device == "cuda" and not gpu:
         raise InputError("device: there is no CUDA device that torch can use")
     if training.precision == "16-mixed" and not gpu:
-        raise InputError("precision: 16-mixed takes a GPU; bf16-mixed does without")
+        raise InputError("precision: 16-mixed needs a GPU; bf16-mixed does not")
 
 
 def _check_folder(out: Path, run: Mapping[str, Any], resume: bool) -> None:
     if not resume:
         if (out / "run.json").exists():
-            raise RunError(f"{out}: there is a run already; resume it, or take another folder")
+            raise RunError(f"{out}: there is a run already: resume it, or choose another folder")
         for name in ("initial", "best", "last", "metrics.csv", "curves.png", "resume.ckpt"):
             if (out / name).exists():
-                raise RunError(f"{out / name}: there is one already, of no run; take another folder")
+                raise RunError(f"{out / name}: exists already, but not from a run: choose another folder")
         return
     found = read_run(out)
     for name in ("initial", "best", "last"):
@@ -237,25 +242,25 @@ def _check_folder(out: Path, run: Mapping[str, Any], resume: bool) -> None:
         theirs, ours = found.get(part), run[part]
         for name, value in ours.items():
             if name != "epochs" and (not isinstance(theirs, dict) or theirs.get(name) != value):
-                raise RunError(f"{out}: the run there is another: its {part} differs in {name!r}")
+                raise RunError(f"{out}: cannot resume: {part}.{name} differs from that of the run, see its run.json")
 
 
 def _check_checkpoint(path: Path, module: TrainingModule, keeper: _Keeper, epochs: int) -> None:
-    """Read it once as plain tensors and values, so that what is wrong with it is said in a line."""
+    """Read the checkpoint as plain tensors and values, so that any problem is reported in one line."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(found, dict) or not {"state_dict", "loops", "callbacks"} <= found.keys():
             raise ValueError
         theirs = {name: value.shape for name, value in found["state_dict"].items()}
         done = len(found["callbacks"][keeper.state_key]["rows"])
-    except Exception:  # torch has no class of its own for the many ways in which a file can be none of its
-        raise RunError(f"{path}: no checkpoint of a run, or one with more than tensors and numbers in it") from None
+    except Exception:  # torch raises errors of many classes for a file that is not a checkpoint
+        raise RunError(f"{path}: not a checkpoint of a run, or it holds more than tensors and numbers") from None
     if theirs != {name: value.shape for name, value in module.state_dict().items()}:
-        raise RunError(f"{path}: the weights in it are of another model than {path.with_name('run.json')}")
+        raise RunError(f"{path}: its weights do not fit the model in {path.with_name('run.json')}")
     if done > epochs:
-        raise RunError(f"{path}: {done} epochs are done: ask for as many, or more")
+        raise RunError(f"{path}: the run has {done} epochs already: epochs must be at least {done}, got {epochs}")
     if not (path.with_name("best").is_dir() and path.with_name("last").is_dir()):
-        raise RunError(f"{path.parent}: the models best or last are gone: the run cannot go on")
+        raise RunError(f"{path.parent}: cannot resume: the model best or last is missing")
 
 
 def _tensorboard(out: Path) -> Any:

@@ -1,4 +1,4 @@
-"""How good a classifier is: accuracy at all nodes and at the roots, fine-grained and binary, and how sure that is."""
+"""Accuracy of tree classifiers at all nodes and at the roots, fine-grained and binary, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 MEANINGS = {
-    "binary": "negative against positive mass (the paper's)",
-    "binary_largest": "the likeliest class that is not neutral",
-    "binary_strict": "a neutral answer is wrong",
+    "binary": "Socher 2013, summed probabilities",
+    "binary_largest": "most probable class but neutral",
+    "binary_strict": "neutral predictions are wrong",
 }
-"""The three meanings of binary accuracy on five sentiments. Each is taken over targets that are not neutral."""
+"""Three definitions of binary accuracy on the five classes of SST, all over the targets that are not neutral.
+
+"binary" compares the summed probabilities of the two positive and the two negative classes, as Socher et al. 2013 do.
+"""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Counts over some nodes.
+    """Counts of the predictions at some nodes.
 
     Attributes:
-        confusion: (C, C) how many nodes of each class (row) were given each class (column).
-        binary: for each of `MEANINGS`, how many were right; empty if the classes are not SST's.
-        polar: how many targets are not neutral.
+        confusion: (C, C) number of nodes by their class (row) and the predicted class (column).
+        binary: number of right predictions for each of `MEANINGS`; empty if the classes are not SST's.
+        polar: number of targets that are not neutral; 0 if the classes are not SST's.
     """
 
     confusion: Tensor
@@ -42,7 +45,13 @@ class Scores:
 
     @classmethod
     def of(cls, probabilities: Tensor, target: Tensor, labels: Sequence[str]) -> Scores:
-        """The counts from the probabilities (N, C) and targets (N,) of nodes; those without a target do not count."""
+        """Count the predictions at N nodes.
+
+        Args:
+            probabilities: (N, C).
+            target: (N,) class indices, -1 for nodes without a target, which are left out.
+            labels: labels of the C classes.
+        """
         probabilities, target = probabilities[target >= 0], target[target >= 0]
         classes = len(labels)
         answer = probabilities.argmax(1)
@@ -64,16 +73,16 @@ class Scores:
 
     @property
     def count(self) -> int:
-        """How many nodes have a target."""
+        """Number of nodes with a target."""
         return int(self.confusion.sum())
 
     @property
     def right(self) -> int:
-        """How many of them were given it."""
+        """Number of nodes whose target was predicted."""
         return int(self.confusion.diagonal().sum())
 
     def record(self) -> dict[str, Any]:
-        """As JSON: accuracies, None over no nodes, and the counts they are over."""
+        """Return accuracies (None for no nodes), numbers of nodes and the confusion matrix, as JSON values."""
         found: dict[str, Any] = {"fine": _share(self.right, self.count)}
         found |= {name: _share(right, self.polar) for name, right in self.binary.items()}
         counts = {"fine": self.count} | ({"binary": self.polar} if self.binary else {})
@@ -81,7 +90,14 @@ class Scores:
 
 
 def positive(probabilities: Tensor) -> Tensor:
-    """(N,) the paper's binary answer to five sentiments (N, 5): whether the positive mass exceeds the negative."""
+    """Compare the probability of the positive classes with that of the negative ones (Socher et al. 2013).
+
+    Args:
+        probabilities: (N, 5) of the classes of SST.
+
+    Returns:
+        (N,) True where the positive classes are more probable.
+    """
     return probabilities[:, 3:].sum(1) > probabilities[:, :2].sum(1)
 
 
@@ -90,7 +106,14 @@ def _share(right: int, count: int) -> float | None:
 
 
 def wilson(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """The interval that holds the true share with 95 percent confidence (Wilson 1927); (0, 1) of nothing.
+    """Compute a confidence interval of a share, by default of 95 percent.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+
+    Args:
+        right: number of right predictions.
+        count: number of all predictions; for 0 the interval is (0, 1).
+        z: quantile of the normal distribution, 1.96 for 95 percent.
 
     >>> low, high = wilson(8, 10)
     >>> round(low, 3), round(high, 3)
@@ -101,28 +124,33 @@ def wilson(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
     share, square = right / count, z * z / count
     centre = (share + square / 2) / (1 + square)
     half = z / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
-    # At the ends, where the sums are exact on paper, their rounding is not.
+    # The ends are exactly 0 and 1 there, but for rounding.
     return centre - half if right else 0.0, centre + half if right < count else 1.0
 
 
 @torch.no_grad()
 def evaluate(model: TreeClassifier, data: TreeDataset, nodes: int = 4096) -> dict[str, Scores]:
-    """The scores of a model at "all" nodes that have a target, and at the "roots".
+    """Evaluate a model on labelled trees.
 
     Args:
-        model: switched to evaluation mode, and back.
-        data: made with the vocabulary and labels of the model.
-        nodes: number of nodes per batch.
+        model: classifier; set to evaluation mode meanwhile.
+        data: data set made with the vocabulary and labels of the model.
+        nodes: largest number of nodes in a batch.
+
+    Returns:
+        The scores at "all" nodes that have a target, and at the "roots".
     """
     training = model.training
     model.eval()
     batches = [scores_of(model, data[indices]) for indices in TreeBatches(data.sizes, nodes=nodes, shuffle=False)]
     model.train(training)
-    return {place: sum((scores[place] for scores in batches[1:]), batches[0][place]) for place in batches[0]}
+    labels = model.config.labels
+    none = Scores.of(torch.zeros(0, len(labels)), torch.zeros(0, dtype=torch.int64), labels)
+    return {place: sum((scores[place] for scores in batches), none) for place in ("all", "roots")}
 
 
 def scores_of(model: TreeClassifier, forest: DGLGraph) -> dict[str, Scores]:
-    """The scores of a model on one batch of trees, see `evaluate`."""
+    """Compute the scores of a model on one batch of trees, see `evaluate`."""
     rows, target = known(forest)
     probabilities = model.head.probabilities(model(forest, rows)).cpu()
     root = forest.out_degrees()[rows] == 0

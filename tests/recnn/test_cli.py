@@ -1,4 +1,4 @@
-"""The command line as a user runs it: exit status, standard output and error; once each in a process of its own."""
+"""`recnn parse` and `encode`: exit status, standard output and standard error; once each in a process of its own."""
 
 import json
 
@@ -117,10 +117,10 @@ def test_words_that_look_like_markup(tmp_path):
 
 
 BAD = [
-    (["parse", ""], 1, "sentence '': no words in it"),
-    (["parse", "?!"], 1, "sentence '?!': no words in it"),
+    (["parse", ""], 1, "sentence '': no words"),
+    (["parse", "?!"], 1, "sentence '?!': no words"),
     (["parse", "the cat saw her duck"], 1, "the grammar has no word 'cat' (word 2)"),
-    (["parse", "saw her duck"], 1, "no parse as S, the start symbol of the grammar; the longest phrase in it: VP 'saw"),
+    (["parse", "saw her duck"], 1, "no parse as S, the start symbol of the grammar; longest phrases found: VP 'saw"),
     (["parse", "--grammar", "nowhere.cfg", DUCK], 1, "grammar nowhere.cfg: no such file, and no bundled grammar"),
     (["parse", "--grammar", ".", DUCK], 1, "grammar .: Is a directory"),
     (["parse", "--grammar", "bad.cfg", DUCK], 1, "grammar bad.cfg, line 2: expected an arrow"),
@@ -139,7 +139,7 @@ BAD = [
     (["encode", "--trees", "open.txt", DUCK], 2, "give either sentences or --trees FILE"),
     (["encode", "--trees", "open.txt", "--grammar", "telescope"], 2, "a grammar is for sentences, not for --trees"),
     (["encode", "--hidden-size", "0", DUCK], 2, "--hidden-size"),
-    (["encode", "--hidden-size", "99999999999", DUCK], 1, "not enough memory for that: take smaller sizes"),
+    (["encode", "--hidden-size", "99999999999", DUCK], 1, "not enough memory: use smaller sizes"),
     (["encode", "--seed", "9" * 30, DUCK], 2, "--seed"),
     (["encode", "--seed", "x", DUCK], 2, "--seed"),
     (["parse"], 2, "no sentence given"),

@@ -1,1 +1,1 @@
-"""Objectives: what a run learns, of which data, by which loss, and what is measured on data held out."""
+"""Objectives: a model with its data, loss and validation metrics, for each kind of task."""

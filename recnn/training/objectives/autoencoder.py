@@ -1,4 +1,4 @@
-"""The reconstruction of phrases, and their labels if there are any."""
+"""Training of recursive autoencoders: reconstruction of phrases and, optionally, their labels."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ if TYPE_CHECKING:
 
 
 class AutoencoderObjective(Objective):
-    """The reconstruction of phrases, weighted against the cross entropy of labels.
+    """Weighted sum of the reconstruction error of phrases and the cross entropy of labels.
 
         E = alpha * mean of E_rec + (1 - alpha) * mean of the cross entropy
 
-    over the phrases, and over the nodes that have a target. (Socher et al. 2011, section 2.4; there they are summed
-    over a sentence, so that long ones count more.) Greedy trees are those of the weights as they are, and no gradient
-    goes through the choice.
+    with means over the phrases and over the nodes with a target of a batch. Socher et al. 2011, section 2.4, sum over a
+    sentence instead, so that long sentences count more. Greedy trees are built with the current weights for each batch;
+    no gradient flows through the choice of the tree.
+
+    Metrics: the mean ``error`` E_rec of a phrase, the share of ``words`` that are reconstructed, and the accuracy of
+    the ``labels`` if there are any.
 
     Args:
-        config: of the autoencoder.
-        training: of the training.
-        trees: to learn from.
-        held_out: to choose the best epoch on.
-        words: the first word vectors.
+        config: settings of the autoencoder.
+        training: settings of the training.
+        trees: training data.
+        held_out: validation data.
+        words: settings of the vocabulary and the initial word vectors.
 
     Raises:
-        InputError: no trees, or a label that the configuration lacks.
+        InputError: there are no trees, or a label is not in the configuration.
     """
 
     model: TreeAutoencoder
@@ -55,7 +58,7 @@ class AutoencoderObjective(Objective):
         words: WordTraining | None = None,
     ) -> None:
         if not trees or not held_out:
-            raise InputError(f"there are no trees to {'choose on' if trees else 'train on'}")
+            raise InputError(f"there are no trees to {'validate on' if trees else 'train on'}")
         words = words or WordTraining()
         self.training = training
         vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.min_count)
@@ -90,7 +93,7 @@ class AutoencoderObjective(Objective):
         return loss
 
     def measure(self, batch: DGLGraph) -> None:
-        """The mean of E_rec, and the shares of words and of labels that are right; see `Phrase.parts`."""
+        """Update the error and the shares of words and labels that are right; for the words see `Phrase.parts`."""
         forest, found = self._read(batch)
         word = forest.ndata["word"][forest.edges()[0]]
         right = self.model.nearest(found.children).cpu() == word
@@ -113,6 +116,6 @@ class AutoencoderObjective(Objective):
 
 
 def labels_of(trees: Iterable[Tree]) -> tuple[str, ...]:
-    """The labels of all nodes that have one, sorted."""
+    """Collect the labels of all nodes that have one, sorted."""
     found = {c.node.label() for tree in trees for c in constituents(tree) if isinstance(c.node, Tree)}
     return tuple(sorted(found - {""}))

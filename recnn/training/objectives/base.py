@@ -1,4 +1,4 @@
-"""What an objective is: a model, its batches, its loss, and what is measured on data held out."""
+"""The interface of objectives: a model, its batches, its loss and its metrics on validation data."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -25,66 +25,70 @@ except ModuleNotFoundError as error:
 
 
 IGNORED = -100
-"""The target that torch's cross entropy leaves out."""
+"""Target that `torch.nn.functional.cross_entropy` ignores by default."""
 
 
 class Measure(NamedTuple):
-    """Something that is measured on held-out data."""
+    """A metric on the validation data."""
 
     metric: Metric
     better: Literal["max", "min"] = "max"
-    """Whether more is better, or less."""
+    """Direction of improvement: "max" if larger values are better, "min" if smaller ones are."""
     share: bool = True
-    """Whether it is a share, shown in percent."""
+    """The value is a share from 0 to 1, and shown in percent."""
 
 
 class Objective(ABC):
-    """What a run learns.
+    """A model with its data, its loss and its metrics: what `recnn.training.run.train` needs.
 
     Attributes:
-        model: what learns.
-        measures: what is measured on held-out data, by name; the first is what the best epoch is chosen by, unless
-            told otherwise.
-        closing: what is said of the best model at the end of a run, in lines.
+        model: model to train.
+        measures: metrics on the validation data by name; the first selects the best epoch, unless the setting
+            ``monitor`` names another.
+        closing: function that returns lines of text about the best model, to print at the end of a run; or None.
     """
 
     model: Model
     measures: dict[str, Measure]
     closing: Callable[[Any], list[str]] | None = None
     sparse_words: ClassVar[bool] = True
-    """Whether a batch has a gradient for few word vectors; not where they are output weights as well."""
+    """Allow sparse gradients of the word vectors; False where they are weights of the output layer as well."""
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterable[Any]:
-        """The batches of an epoch, from 0: a sized iterable in an order that the epoch and the seed decide."""
+        """Return the batches of an epoch, a sized iterable in an order that depends only on the seed and the epoch.
+
+        Args:
+            epoch: number of the epoch, from 0.
+        """
 
     @abstractmethod
     def held_out(self) -> Iterable[Any]:
-        """The batches to measure on."""
+        """Return the batches of the validation data."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
-        """The loss of a batch, a scalar."""
+        """Compute the loss of a batch, a scalar."""
 
     @abstractmethod
     def measure(self, batch: Any) -> None:
-        """Update the measures with a batch."""
+        """Update the metrics with a batch of the validation data."""
 
     @abstractmethod
     def digest(self) -> dict[str, str]:
-        """What tells these data from others, for a run that goes on."""
+        """Return hashes of the training and validation data: a run is resumed only with the same data."""
 
-    def begin(self, training: bool) -> None:  # noqa: B027  # most have nothing to do
-        """Be ready for the first batch of an epoch, or of the held-out data."""
+    def begin(self, training: bool) -> None:  # noqa: B027  # optional to override
+        """Prepare for the first batch of an epoch, or of the validation data if ``training`` is False."""
 
     @property
     def words(self) -> list[WordVectors]:
-        """The word vectors, which have a learning rate of their own."""
+        """Word vectors of the model, which have a learning rate of their own."""
         return [part for part in self.model.modules() if isinstance(part, WordVectors)]
 
 
 def digest_of(*tensors: Tensor) -> str:
-    """What tells one data set from another."""
+    """Return the SHA-256 hash of the values of some tensors, in hexadecimal digits."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(tensor.numpy().tobytes())
@@ -92,22 +96,32 @@ def digest_of(*tensors: Tensor) -> str:
 
 
 def tree_batches(settings: TreeTraining, sizes: Sequence[int]) -> TreeBatches:
-    """Batches of trees of these sizes, as the settings of the training ask for."""
+    """Make batches of trees by ``batch`` or ``nodes`` of the settings.
+
+    Args:
+        settings: settings of the training.
+        sizes: number of nodes of each tree.
+    """
     return TreeBatches(
         sizes, None if settings.nodes else settings.batch, settings.nodes, pool=settings.pool, seed=settings.seed
     )
 
 
 def fill_vectors(words: WordVectors, vocabulary: Vocabulary, settings: WordTraining) -> None:
-    """Draw the initial vectors of all words at random, or read those that a file has.
+    """Initialise word vectors in place: at random, or from a file for the words that it has.
+
+    Args:
+        words: word vectors of the model; the vector of the unknown word is set to 0.
+        vocabulary: words of the vectors.
+        settings: standard deviations of the random vectors, and the file.
 
     Raises:
         CorpusError: the file is malformed.
-        InputError: its vectors are not of the model's size.
-        OSError: it cannot be read.
+        InputError: the vectors in the file do not have the size of those of the model.
+        OSError: the file cannot be read.
     """
     nn.init.normal_(words.embedding.weight, std=settings.embedding_scale)
-    nn.init.zeros_(words.embedding.weight[0])  # the unknown word, which may not occur in training
+    nn.init.zeros_(words.embedding.weight[0])  # the unknown word, which may never occur in training
     if words.pieces is not None:
         nn.init.normal_(words.pieces.weight, std=settings.subword_scale)
     if settings.vectors is None:
@@ -115,7 +129,7 @@ def fill_vectors(words: WordVectors, vocabulary: Vocabulary, settings: WordTrain
     found = read_vectors(Path(settings.vectors), vocabulary)
     size = words.embedding.embedding_dim
     if found.rows.shape[1] != size:
-        raise InputError(f"{settings.vectors}: vectors of {found.rows.shape[1]} numbers, but input_size is {size}")
+        raise InputError(f"{settings.vectors}: expected vectors of size {size}, got {found.rows.shape[1]}")
     with torch.no_grad():
         known = torch.from_numpy(found.found)
         words.embedding.weight[known] = torch.from_numpy(found.rows)[known]

@@ -1,4 +1,4 @@
-"""A language model of a text, by backpropagation through time that is truncated to segments."""
+"""Training of language models by truncated backpropagation through time."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,27 +19,29 @@ from recnn.models.language_model import LanguageModel
 from recnn.training.objectives.base import IGNORED, Measure, Objective, digest_of
 from recnn.training.options import Training
 
-_HELD_OUT = 32, 4096  # most streams of held-out text, and fewest tokens of one
+_HELD_OUT = 32, 4096  # largest number of streams of the validation text, and fewest tokens of a stream
 
 
 class LanguageModelObjective(Objective):
-    """What comes next in a text, by the cross entropy, in segments of B streams.
+    """Cross entropy of the next token of a text, in segments of B streams.
 
-    The text is cut into B streams of one length, which are read side by side, segment by segment. The state goes from
-    a segment to the next, the gradient does not (Mikolov et al. 2010; Williams and Peng 1990). It is zero at the start
-    of an epoch, in which the first stream begins at a place that the epoch and the seed decide, so that the text is
-    not cut at the same places each time.
+    The text is cut into B streams of equal length, which are read in parallel, segment by segment. The state is passed
+    from a segment to the next, the gradient is not: truncated backpropagation through time (Mikolov et al. 2010;
+    Williams and Peng 1990). The state is zero at the start of an epoch. The first stream starts at a position that
+    depends on the seed and the epoch, so that the text is cut at different positions in each epoch.
+
+    The metric is the number of ``bits`` per character, or the ``perplexity`` of words.
 
     Args:
-        config: of the model.
-        training: of the training; its batch is B.
-        text: to learn from, its characters or words.
-        held_out: to choose the best epoch on.
-        truncate: steps in a segment.
+        config: settings of the model.
+        training: settings of the training; the batch size is the number B of streams.
+        text: training data, a sequence of characters or words.
+        held_out: validation data, likewise.
+        truncate: largest number of steps in a segment.
         min_count: frequency below which a token of ``text`` is unknown.
 
     Raises:
-        InputError: too little text.
+        InputError: the text is too short, or ``training.workers`` is not 0.
     """
 
     model: LanguageModel
@@ -55,10 +57,10 @@ class LanguageModelObjective(Objective):
         min_count: int = 1,
     ) -> None:
         if len(text) < training.batch or not held_out:
-            what = f"learn from in {training.batch} streams" if held_out else "choose on"
+            what = f"train on in {training.batch} streams" if held_out else "validate on"
             raise InputError(f"batch: the text has {len(text):,} {config.unit}, too few to {what}")
         if training.workers:
-            raise InputError("workers: a text is cut as it is read, which takes no other process: leave it at 0")
+            raise InputError(f"workers: expected 0 for a language model, got {training.workers}")
         self.training, self.truncate = training, truncate
         self.model = LanguageModel(config, Vocabulary.of(text, min_count, specials=[LINE_END]))
         end = torch.tensor([self.model.end])
@@ -79,16 +81,16 @@ class LanguageModelObjective(Objective):
         return Segments(self.text[offset : offset + streams * length + 1], streams, self.truncate)
 
     def held_out(self) -> "Segments":
-        """All of the text, in streams that are so long that it matters little that they begin without a state."""
+        """Return the whole text, in streams so long that their initial state of zero has little effect."""
         most, fewest = _HELD_OUT
         return Segments(self.dev, max(1, min(most, len(self.dev) // fewest)), 256)
 
     def begin(self, training: bool) -> None:
-        """Forget the state."""
+        """Reset the state to zero."""
         self._state = None
 
     def loss(self, batch: "Segment") -> Tensor:
-        """The mean over the tokens, in nats."""
+        """Compute the mean cross entropy of the tokens, in nats, and keep the state for the next segment."""
         scores, self._state = self._read(batch)
         return F.cross_entropy(scores.flatten(0, 1), batch.targets.flatten().to(scores.device))
 
@@ -109,21 +111,21 @@ class LanguageModelObjective(Objective):
 
 
 class Segment(NamedTuple):
-    """Steps of B streams, each token with the one that comes after it."""
+    """Up to T steps of B streams: tokens, and for each the next token as its target."""
 
     inputs: Tensor
-    """(T, B)."""
+    """(T, B) token indices."""
     targets: Tensor
-    """(T, B), -100 where a stream has ended."""
+    """(T, B) indices of the next tokens, -100 after the end of a stream."""
 
 
 class Segments:
-    """A text in streams of one length, and these in segments of at most ``steps``; the last stream may be shorter.
+    """A text as B parallel streams of equal length, in segments of at most T steps; the last stream may be shorter.
 
     Args:
-        text: (N,) the first token is only read, not predicted.
-        streams: B.
-        steps: T.
+        text: (N,) token indices; the first token is an input only, not a target.
+        streams: number B of streams.
+        steps: number T of steps.
     """
 
     def __init__(self, text: Tensor, streams: int, steps: int) -> None:
@@ -141,7 +143,11 @@ class Segments:
 
 
 class Perplexity(Metric):
-    """What a token costs on average: bits, or, of words, the perplexity exp(-Σ log P / n)."""
+    """Bits per character, -Σ log2 P / n, or perplexity of words, exp(-Σ log P / n), over n tokens.
+
+    Args:
+        unit: "characters" for bits, "words" for the perplexity.
+    """
 
     total: Tensor
     count: Tensor
@@ -153,11 +159,11 @@ class Perplexity(Metric):
         self.add_state("count", torch.tensor(0), "sum")
 
     def update(self, nats: Tensor, count: int) -> None:
-        """Add the negative log-probability of ``count`` tokens."""
+        """Add the sum ``nats`` of the negative log-probabilities of ``count`` tokens."""
         self.total += nats
         self.count += count
 
     def compute(self) -> Tensor:
-        """Of all tokens so far."""
+        """Compute the metric over all tokens so far."""
         mean = self.total / self.count
         return mean / math.log(2) if self.unit == "characters" else mean.exp()

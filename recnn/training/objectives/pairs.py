@@ -1,4 +1,4 @@
-"""Pairs of sentences: how related they are, or whether one follows from the other."""
+"""Training on pairs of sentences: relatedness or entailment."""
 
 import warnings
 from collections.abc import Sequence
@@ -24,14 +24,20 @@ from recnn.training.options import TreeTraining, WordTraining
 
 
 class PairObjective(Objective):
-    """The relatedness or the entailment of pairs of sentences.
+    """Loss and metrics of the relatedness or the entailment of pairs of sentences.
+
+    The loss is that of the model's head, `recnn.RelatednessHead` or `recnn.PairHead`; for the metrics see
+    `pair_measures`.
 
     Args:
-        config: of the model.
-        training: of the training.
-        pairs: to learn from.
-        held_out: to choose the best epoch on.
-        words: the first word vectors.
+        config: settings of the model.
+        training: settings of the training.
+        pairs: training data.
+        held_out: validation data.
+        words: settings of the vocabulary and the initial word vectors.
+
+    Raises:
+        InputError: there are no pairs.
     """
 
     model: PairModel
@@ -45,7 +51,7 @@ class PairObjective(Objective):
         words: WordTraining | None = None,
     ) -> None:
         if not pairs or not held_out:
-            raise InputError(f"there are no pairs to {'choose on' if pairs else 'train on'}")
+            raise InputError(f"there are no pairs to {'validate on' if pairs else 'train on'}")
         words = words or WordTraining()
         self.training = training
         sentences = (sentence for pair in pairs for sentence in (pair.first, pair.second))
@@ -78,7 +84,7 @@ class PairObjective(Objective):
 
 
 def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: Vocabulary) -> PairDataset:
-    """The pairs with trees of the configuration's shape over their sentences, and its targets."""
+    """Make a data set of pairs, with trees of ``config.shape`` over the sentences and targets for ``config.answer``."""
     trees = [(shaped(tokenize(a.first), config.shape), shaped(tokenize(a.second), config.shape)) for a in pairs]
     if config.answer == "relatedness":
         target = torch.tensor([pair.relatedness for pair in pairs])
@@ -88,11 +94,11 @@ def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: 
 
 
 def pair_measures(config: PairConfig) -> dict[str, Measure]:
-    """Pearson's r, Spearman's ρ and the mean squared error, as SemEval 2014 has them; or the accuracy."""
+    """Make the metrics: Pearson's r, Spearman's ρ and the mean squared error, as in SemEval 2014; or the accuracy."""
     if config.answer == "entailment":
         return {"accuracy": Measure(MulticlassAccuracy(len(ENTAILMENTS), average="micro"))}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*large memory footprint")  # not with some thousands of numbers
+        warnings.filterwarnings("ignore", ".*large memory footprint")  # small for some thousands of pairs
         spearman = SpearmanCorrCoef()
     return {
         "pearson": Measure(PearsonCorrCoef(), share=False),

@@ -1,4 +1,4 @@
-"""Sequences of numbers: a class, yes or no, or a number, at every step or at the last."""
+"""Training on sequences of numbers: a class, yes or no, or a number, at every step or at the last."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,14 +18,16 @@ from recnn.training.options import Training
 
 
 class Sequences(NamedTuple):
-    """n examples: inputs (n, T, D), or (n, D) if there is one, and targets (n,) or (n, T)."""
+    """A batch or data set of n sequences."""
 
     inputs: Tensor
+    """(n, T, D), or (n, D) for a single input per sequence."""
     targets: Tensor
+    """(n,), or (n, T) for a target at every step; with C numbers per target (n, T, C)."""
 
     @property
     def steps(self) -> int:
-        """T of targets (n, T), or (n, T, C)."""
+        """Number T of steps of the targets; 1 for a single target per sequence."""
         return self.targets.shape[1] if self.targets.dim() > 1 else 1
 
 
@@ -41,14 +43,17 @@ class _Rows(Dataset[Sequences]):
 
 
 class SequenceObjective(Objective):
-    """The answers of a `SequenceModel`.
+    """Loss and metrics of the predictions of a `SequenceModel`; for the metrics see `measures_of`.
 
     Args:
-        config: of the network.
-        training: of the training.
-        data: to learn from.
-        held_out: to choose the best epoch on.
+        config: settings of the model.
+        training: settings of the training.
+        data: training data.
+        held_out: validation data.
         closing: see `Objective`.
+
+    Raises:
+        InputError: there are no sequences.
     """
 
     model: SequenceModel
@@ -62,7 +67,7 @@ class SequenceObjective(Objective):
         closing: Callable[[SequenceModel], list[str]] | None = None,
     ) -> None:
         if not len(data.inputs) or not len(held_out.inputs):
-            raise InputError(f"there are no sequences to {'choose on' if len(data.inputs) else 'train on'}")
+            raise InputError(f"there are no sequences to {'validate on' if len(data.inputs) else 'train on'}")
         self.training = training
         self.closing = closing
         self.data, self.dev = data, held_out
@@ -88,7 +93,7 @@ class SequenceObjective(Objective):
 
 
 def measures_of(config: SequenceConfig) -> dict[str, Measure]:
-    """The accuracy, of whole sequences as well if there are many answers; or the errors of numbers."""
+    """Make the metrics: RMSE and MAE of numbers, else accuracy, with many predictions also of whole ``sequences``."""
     if config.task == "regression":
         return {
             "rmse": Measure(MeanSquaredError(squared=False), "min", share=False),
@@ -104,7 +109,7 @@ def measures_of(config: SequenceConfig) -> dict[str, Measure]:
 
 
 def update(measures: dict[str, Measure], model: SequenceModel, batch: Sequences) -> None:
-    """Measure the answers to a batch."""
+    """Update metrics with the predictions of a model for a batch."""
     answers = model.answers(batch.inputs, batch.steps).cpu()
     for measure in measures.values():
         measure.metric.update(answers, batch.targets)
@@ -112,7 +117,13 @@ def update(measures: dict[str, Measure], model: SequenceModel, batch: Sequences)
 
 @torch.no_grad()
 def measured(model: SequenceModel, data: Sequences, batch: int = 512) -> dict[str, float]:
-    """What a model's measures are on some data."""
+    """Compute the metrics of a model on some data, by name.
+
+    Args:
+        model: sequence model.
+        data: sequences with targets.
+        batch: batch size.
+    """
     measures = measures_of(model.config)
     for inputs, targets in zip(data.inputs.split(batch), data.targets.split(batch), strict=True):
         update(measures, model, Sequences(inputs, targets))

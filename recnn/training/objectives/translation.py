@@ -1,4 +1,4 @@
-"""Translations of sentences, learnt word by word, measured by their perplexity and by sacrebleu."""
+"""Training of translators with the cross entropy of the next word; perplexity, BLEU and chrF."""
 
 from __future__ import annotations
 
@@ -37,29 +37,30 @@ except ModuleNotFoundError:
 
 
 class TextPair(NamedTuple):
-    """A source sentence, perhaps with a tree over it, and what it becomes."""
+    """A source sentence and its translation."""
 
     source: Sequence[str] | Tree
+    """Words of the source sentence, or a tree over them."""
     target: Sequence[str]
-    """Its words."""
+    """Words of the translation."""
     references: Sequence[str] = ()
-    """The texts that a translation is compared with; none for a source that is compared elsewhere, or not at all."""
+    """Reference translations for BLEU, as texts; empty for a source that is not translated in evaluation."""
 
 
 def text_pairs(
     translations: Iterable[Translation], lower: bool = True, trees: Mapping[str, Tree] | None = None
 ) -> list[TextPair]:
-    """The pairs in words, English to French.
+    """Split pairs of texts, English to French, into words.
 
-    The first of several translations of one English sentence has all of them as references.
+    If an English sentence has several translations, its first pair has all of them as references, the others have none.
 
     Args:
-        translations: read once.
-        lower: whether to put all in lower case.
-        trees: over the English sentences, see `by_text`.
+        translations: pairs of texts.
+        lower: put all words in lower case; references are kept as they are.
+        trees: trees over the English sentences, from `by_text`; None for sequences of words.
 
     Raises:
-        InputError: there are trees, and a sentence has none.
+        InputError: a sentence has no tree in ``trees``.
     """
     references: dict[str, list[str]] = defaultdict(list)
     found: list[TextPair] = []
@@ -77,7 +78,7 @@ def text_pairs(
 
 
 def by_text(trees: Iterable[Tree]) -> dict[str, Tree]:
-    """Trees by what they are over: their words without spaces, for a parser may divide words as others do not."""
+    """Index trees by the text of their words, without spaces, as parsers may divide words differently."""
     return {_key(words_of(tree)): tree for tree in trees}
 
 
@@ -89,16 +90,22 @@ class Texts(NamedTuple):
     """A batch of B pairs."""
 
     forest: DGLGraph
+    """Graphs of the B sources."""
     read: Tensor
-    """(T, B) `START` and the words of the targets."""
+    """(T, B) inputs of the decoder: `START` and the words of the targets."""
     write: Tensor
-    """(T, B) the words and `END`, -100 after it."""
+    """(T, B) targets of the decoder: the words and `END`, then -100."""
     references: list[Sequence[str]]
-    """B."""
+    """References of each of the B pairs."""
 
 
 class TextDataset(Dataset[Texts]):
-    """Pairs in the numbers of a translator; the items of a list of indices are one batch."""
+    """Pairs as graphs and word indices of a translator; the items of a list of indices are one batch.
+
+    Args:
+        pairs: source sentences and translations.
+        model: translator whose vocabularies and shape of trees are used.
+    """
 
     def __init__(self, pairs: Sequence[TextPair], model: Translator) -> None:
         self._graphs = [without_tables(model.graph(pair.source)) for pair in pairs]
@@ -118,28 +125,29 @@ class TextDataset(Dataset[Texts]):
         return Texts(forest, read, write, [self._references[one] for one in index])
 
     def digest(self) -> str:
-        """What tells these pairs from others."""
+        """Return a hash of the sources and targets."""
         sources = [part for graph in self._graphs for part in (graph.ndata["word"], graph.ndata["span"])]
         return digest_of(*sources, *self._targets)
 
 
 class TranslationObjective(Objective):
-    """The next word of the target, given those before it, by the cross entropy.
+    """Cross entropy of the next word of the target, given the words before it.
 
-    The best epoch is that of the lowest perplexity unless told otherwise: it is taken over all held-out words, where
-    BLEU is taken over some hundred sentences and differs by a point or two between epochs that are equally good.
+    Metrics: ``perplexity``, and ``bleu`` if there are references. By default the perplexity selects the best epoch: it
+    is computed over all words of the validation data, whereas BLEU, over some hundred sentences, varies by a point or
+    two between equally good epochs.
 
     Args:
-        config: of the translator.
-        training: of the training.
-        pairs: to learn from.
-        held_out: to choose the best epoch on.
-        words: the first word vectors; a file of pretrained ones is of the source.
-        measured: how many held-out sentences are translated for BLEU after each epoch, the first that have references.
+        config: settings of the translator.
+        training: settings of the training.
+        pairs: training data.
+        held_out: validation data.
+        words: settings of the vocabularies and the initial word vectors; pretrained vectors are for the source words.
+        measured: number of validation sentences to translate for BLEU after each epoch: the first with references.
         closing: see `Objective`.
 
     Raises:
-        InputError: no pairs.
+        InputError: there are no pairs, or the file of vectors does not fit.
     """
 
     model: Translator
@@ -155,7 +163,7 @@ class TranslationObjective(Objective):
         closing: Callable[[Translator], list[str]] | None = None,
     ) -> None:
         if not pairs or not held_out:
-            raise InputError(f"there are no pairs to {'choose on' if pairs else 'train on'}")
+            raise InputError(f"there are no pairs to {'validate on' if pairs else 'train on'}")
         words = words or WordTraining(embedding_scale=1.0)
         self.training, self.closing = training, closing
         read = (word.lower() if config.lower else word for pair in pairs for word in _words(pair.source))
@@ -181,7 +189,7 @@ class TranslationObjective(Objective):
         return loader(self.dev, TreeBatches(self.dev.sizes, 128, shuffle=False))
 
     def loss(self, batch: Texts) -> Tensor:
-        """The mean over the words of the targets, ends included."""
+        """Compute the mean cross entropy over the words of the targets and their ends."""
         return self._surprise(batch, "mean")
 
     @torch.no_grad()
@@ -198,7 +206,7 @@ class TranslationObjective(Objective):
     def _surprise(self, batch: Texts, reduction: str) -> Tensor:
         states, _ = self.model.readout(batch.forest, batch.read)
         write = batch.write.flatten().to(states.device)
-        rows = (write != IGNORED).nonzero().squeeze(1)  # the output layer is the dearest part: spare it the padding
+        rows = (write != IGNORED).nonzero().squeeze(1)  # no padding in the output layer, the most expensive part
         scores = self.model.output(states.flatten(0, 1).index_select(0, rows))
         return F.cross_entropy(scores, write[rows], reduction=reduction)
 
@@ -208,7 +216,7 @@ def _words(source: Sequence[str] | Tree) -> Sequence[str]:
 
 
 class _Bleu(Metric):
-    """BLEU of translations in words, of all that have references."""
+    """BLEU of all translations that have references."""
 
     def __init__(self, lower: bool) -> None:
         super().__init__()
@@ -231,24 +239,25 @@ class _Bleu(Metric):
 
 
 class Score(NamedTuple):
-    """What sacrebleu says of some translations, from 0 to 100."""
+    """Score of a metric of sacrebleu."""
 
     score: float
+    """From 0 to 100."""
     signature: str
-    """How it was reckoned, as sacrebleu writes it."""
+    """Settings of the metric, as sacrebleu writes them."""
 
 
 def scored(texts: Sequence[str], references: Sequence[Sequence[str]], lower: bool = False) -> dict[str, Score]:
-    """BLEU and chrF of translations, each with all references of its sentence.
+    """Compute BLEU and chrF of translations, each against all references of its sentence.
 
     Papineni et al., "BLEU: a method for automatic evaluation of machine translation", ACL 2002; Popović, "chrF:
-    character n-gram F-score for automatic MT evaluation", WMT 2015; both as sacrebleu reckons them, Post, "A call for
+    character n-gram F-score for automatic MT evaluation", WMT 2015; both as implemented in sacrebleu, Post, "A call for
     clarity in reporting BLEU scores", WMT 2018.
 
     Args:
-        texts: the translations.
-        references: of each, at least one.
-        lower: whether capitals make no difference.
+        texts: translations.
+        references: references of each translation, at least one.
+        lower: ignore case in BLEU; chrF always distinguishes it.
     """
     most = max(map(len, references))
     streams: list[Any] = [[own[at] if at < len(own) else None for own in references] for at in range(most)]
@@ -262,10 +271,19 @@ def scored(texts: Sequence[str], references: Sequence[Sequence[str]], lower: boo
 def evaluated(
     model: Translator, pairs: Sequence[TextPair], beam: int = 1, batch: int = 128
 ) -> tuple[list[str], dict[str, Score]]:
-    """The translations of all sources that have references, and their scores.
+    """Translate all sources that have references, and compute the scores.
+
+    Args:
+        model: translator.
+        pairs: sources with references.
+        beam: beam width; 1 for greedy search.
+        batch: batch size, in sentences.
+
+    Returns:
+        The translations as texts, and the scores by name.
 
     Raises:
-        InputError: there are none.
+        InputError: no pair has references.
     """
     compared = [pair for pair in pairs if pair.references]
     if not compared:

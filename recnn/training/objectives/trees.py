@@ -1,4 +1,4 @@
-"""A class for every node of a tree, or for its root: sentiment, the values of ListOps, the labels of any treebank."""
+"""Training of tree classifiers: a class for every node of a tree, or for its root."""
 
 from __future__ import annotations
 
@@ -27,18 +27,22 @@ if TYPE_CHECKING:
 
 
 class TreeObjective(Objective):
-    """The targets of the nodes of trees, by the cross entropy over those that have one.
+    """Cross entropy of the classes of nodes, over the nodes that have a target.
+
+    Metrics: the accuracy at ``all`` nodes and at the ``roots``; with the classes of SST also the binary accuracies
+    ``binary_all`` and ``binary_roots``, and the ``mean`` of the four.
 
     Args:
-        config: of the classifier.
-        training: of the training.
-        trees: to learn from.
-        held_out: to choose the best epoch on.
-        words: the first word vectors.
-        targets: "all" nodes or only the "roots" are learnt from.
+        config: settings of the classifier.
+        training: settings of the training.
+        trees: training data, labelled trees.
+        held_out: validation data, likewise.
+        words: settings of the vocabulary and the initial word vectors.
+        targets: train on "all" nodes with a label, or only on the "roots"; validation uses all.
 
     Raises:
-        InputError: no trees, none with a target, or a label that the configuration lacks.
+        InputError: there are no trees, no node has a target, a label is not in the configuration, or the file of
+            vectors does not fit.
     """
 
     model: TreeClassifier
@@ -53,14 +57,14 @@ class TreeObjective(Objective):
         targets: Targets = "all",
     ) -> None:
         if not trees or not held_out:
-            raise InputError(f"there are no trees to {'choose on' if trees else 'train on'}")
+            raise InputError(f"there are no trees to {'validate on' if trees else 'train on'}")
         words = words or WordTraining()
         self.training = training
         vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.min_count)
         self.model = TreeClassifier(config, vocabulary)
         self.data = self.model.dataset(trees, targets)
         self.dev = self.model.dataset(held_out)
-        for name, data in (("train", self.data), ("choose", self.dev)):
+        for name, data in (("train", self.data), ("validate", self.dev)):
             if not (data.targets() >= 0).any():
                 raise InputError(f"no node of the trees to {name} on has a target")
         self.order = tree_batches(training, self.data.sizes)
@@ -83,7 +87,7 @@ class TreeObjective(Objective):
         return loader(self.dev, TreeBatches(self.dev.sizes, nodes=4096, shuffle=False))
 
     def loss(self, batch: DGLGraph) -> Tensor:
-        """The mean over the nodes that have a target."""
+        """Compute the mean loss of the head over the nodes that have a target."""
         rows, target = known(batch)
         return self.model.head.loss(self.model(batch, rows), target.to(self.model.head.linear.weight.device))
 

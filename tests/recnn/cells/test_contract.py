@@ -19,7 +19,7 @@ import recnn
 import recnn.cells
 from recnn.engines import fused
 from recnn.graphs import _dgl
-from tests.reference import FORMULAS, by_formula, node_by_node
+from tests.reference import FORMULAS, by_formula, has_input, node_by_node
 
 H, D, LABELS = 3, 2, 3
 SIZES = {"input_size": D, "hidden_size": H}
@@ -146,11 +146,11 @@ def wide_forest(arity):
 
 
 def random_rows(graph, cell, seed=0):
-    """Random x, with NaN at nodes without a word, where it must be ignored, and initial states."""
+    """Random x, with NaN at nodes without an input, where it must be ignored, and initial states."""
     generator = torch.Generator().manual_seed(seed)
     dtype = next(cell.parameters()).dtype
     x = torch.randn(graph.num_nodes(), cell.input_size, dtype=dtype, generator=generator)
-    x[graph.ndata["word"] < 0] = torch.nan
+    x[~torch.tensor(has_input(graph))] = torch.nan
     initial = [torch.randn(graph.batch_size, *shape, dtype=dtype, generator=generator) for shape in cell.state_shapes()]
     return x.requires_grad_(), cell.State(*(part.requires_grad_() for part in initial))
 
@@ -366,10 +366,11 @@ def test_has_input_goes_before_words(engine):
     cell = made((recnn.LSTMCell, SIZES))
     graph = random_forest(Random(17), cell.arity, worded=True)
     x, _ = random_rows(graph, cell)
-    has_input = torch.arange(len(x)) % 2 == 0
-    spoilt = x.masked_fill(~has_input[:, None], torch.nan)
-    found = recnn.propagate(cell, graph, spoilt, engine=engine, has_input=has_input)
-    graph.ndata["word"] = has_input.long() - 1
+    chosen = torch.arange(len(x)) % 2 == 0
+    chosen[graph.batch_num_nodes().cumsum(0) - 1] = True  # in a tree without words all nodes have an input
+    spoilt = x.masked_fill(~chosen[:, None], torch.nan)
+    found = recnn.propagate(cell, graph, spoilt, engine=engine, has_input=chosen)
+    graph.ndata["word"] = chosen.long() - 1
     assert_same(found, node_by_node(cell, graph, x), 1e-12)
 
 

@@ -1,4 +1,4 @@
-"""`recnn lm`: train, score and generate, as a user runs them."""
+"""The commands `recnn lm train`, `score` and `generate`."""
 
 import json
 import math
@@ -22,7 +22,7 @@ TEXT = "the cat sat on the mat .\nthe dog ran to the cat .\na cat and a dog ran 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A run of each unit, and the text that they have learnt from."""
+    """A run on characters and a run on words, with their text."""
     folder = tmp_path_factory.mktemp("lm")
     (folder / "text.txt").write_text(TEXT, "utf-8")
     for unit in ("characters", "words"):
@@ -135,12 +135,12 @@ def test_generates(runs, unit):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["generate", "--temperature", "0"], "--temperature: 0.0 is not above 0"),
-        (["generate", "--temperature", "inf"], "--temperature: inf is not above 0"),
-        (["generate", "--top-p", "1.5"], "--top-p: 1.5 is not above 0 and at most 1"),
+        (["generate", "--temperature", "0"], "--temperature: expected a finite number above 0, got 0.0"),
+        (["generate", "--temperature", "inf"], "--temperature: expected a finite number above 0, got inf"),
+        (["generate", "--top-p", "1.5"], "--top-p: expected a number above 0 and at most 1, got 1.5"),
         (["generate", "--top-k", "0"], "'--top-k'"),
-        (["generate", "--beam", "2", "--top-k", "2"], "a beam search does not sample"),
-        (["generate", "--beam", "2", "--count", "3"], "a beam of 2 has no 3 texts"),
+        (["generate", "--beam", "2", "--top-k", "2"], "--beam: cannot be combined with the sampling options"),
+        (["generate", "--beam", "2", "--count", "3"], "--count: expected at most 2, the beam width, got 3"),
         (["score"], "no sentence given"),
     ],
 )
@@ -168,8 +168,8 @@ def test_wrong_settings(tmp_path):
         (b"", [], "line 1, column 1: no text in this file"),
         (b"\n \n", ["--unit", "words"], "line 1, column 1: no word in this file"),
         (b"\xff", [], "line 1, column 1: not UTF-8 text"),
-        (b"abcabcabca", [], "the text has 9 characters, too few to learn from in 16 streams"),
-        (b"a", ["--held-out", "0.9"], "held_out=0.9 leaves one part of 2 characters or words empty"),
+        (b"abcabcabca", [], "the text has 9 characters, too few to train on in 16 streams"),
+        (b"a", ["--held-out", "0.9"], "held_out=0.9 leaves a part of the 2 characters or words empty"),
     ],
 )
 def test_a_malformed_text_is_one_line(content, given, problem, tmp_path):
@@ -183,7 +183,11 @@ def test_a_malformed_text_is_one_line(content, given, problem, tmp_path):
 def test_malformed_input_is_one_line(runs, tmp_path):
     for arguments in (["score", tmp_path / "none", "a"], ["generate", tmp_path / "none"]):
         status, out, err = command("lm", *arguments)
-        assert (status, out, err) == (1, "", f"recnn: {tmp_path / 'none'}: no such folder, expected that of a model\n")
+        assert (status, out, err) == (
+            1,
+            "",
+            f"recnn: {tmp_path / 'none'}: no such folder, expected the folder of a model\n",
+        )
     status, _, err = command("lm", "score", runs / "words", "-", stdin=b"a\n\xff\n")
     assert (status, err) == (1, "recnn: standard input, line 2: not UTF-8 text (byte 1)\n")
 

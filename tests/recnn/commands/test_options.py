@@ -1,4 +1,4 @@
-"""Options from settings: typed, from a file, and what is wrong with them."""
+"""Options made from settings: on the command line, from a file, and with invalid values."""
 
 import json
 import re
@@ -39,7 +39,7 @@ TASKS = {
 
 
 def told(tmp_path, *arguments, task="sentiment"):
-    """The settings that a command makes of its arguments, from the folder of its run."""
+    """The settings in the run.json of `recnn train` with some arguments."""
     small = ["--input-size", 3, "--hidden-size", 2, "--epochs", 1]
     status, _, err = recnn("train", task, "--out", tmp_path / "run", *small, *arguments)
     assert (status, err) == (0, "")
@@ -64,7 +64,7 @@ def test_the_options_of_the_help_are_the_fields_of_the_settings(task):
 
 
 def escaped(text):
-    """A description as the frame of the help has it: on one line."""
+    """A description on one line, as in the help without frames."""
     return " ".join(text.split())
 
 
@@ -95,8 +95,8 @@ def test_values_of_cell_options_are_json_or_words(tmp_path):
 
 FILES = [
     (b"hidden-size = ", "options.toml: Invalid value"),
-    (b"colour = 1", "options.toml: 'colour' is no option of this command"),
-    (b"out = 'x'", "options.toml: 'out' is no option of this command"),
+    (b"colour = 1", "options.toml: 'colour' is not an option of this command"),
+    (b"out = 'x'", "options.toml: 'out' is not an option of this command"),
     (b"# \xff", "options.toml: not UTF-8 text (byte 3)"),
     (b"a = " + b"[" * 10_000, "options.toml: "),
     (None, "options.toml: No such file or directory"),
@@ -162,7 +162,7 @@ def test_a_wrong_value_is_one_line_that_names_the_option(tmp_path, arguments, op
         ("hidden-size = 2024-01-01", "hidden_size: input should be a valid integer"),
         ("arity = 2.5", "arity: input should be a valid integer"),
         ("learning-rate = 0", "learning_rate: input should be greater than 0"),
-        ("hidden-size = 2\nhidden_size = 3", "an option is there twice"),
+        ("hidden-size = 2\nhidden_size = 3", "an option is given twice"),
     ],
 )
 def test_a_wrong_value_in_a_file_names_the_file(tmp_path, lines, message):

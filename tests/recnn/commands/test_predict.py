@@ -1,4 +1,4 @@
-"""`recnn predict`: a label for every node of what it is given."""
+"""`recnn predict`: a label for every node of sentences and trees."""
 
 import json
 
@@ -61,7 +61,7 @@ def test_wide_nodes_are_halved_however_deep_they_are(run, tmp_path):
 def test_a_sentence_without_a_parse(run):
     status, out, err = recnn("predict", "--json", run, "a lovely film")
     assert status == 0
-    assert err.startswith("recnn: 'a lovely film' is not in the bundled treebank's grammar")
+    assert err.startswith("recnn: 'a lovely film' has no parse in the grammar of the bundled treebank")
     spans = [node["span"] for node in json.loads(out)["nodes"]]
     assert spans == [[1, 3], [1, 2], [3, 3], [1, 1], [2, 2]]
     status, out, err = recnn("predict", "--json", run, "--grammar", "duck", "a lovely film", "The boy saw her duck")
@@ -81,7 +81,7 @@ def test_a_picture_shows_one_tree(run, tmp_path):
     (tmp_path / "two.txt").write_text("(S (A a) (B b))\n(S (A a) (B b))\n")
     status, out, err = recnn("predict", run, "--trees", "two.txt", "--svg", "o.svg", cwd=tmp_path)
     assert (status, out) == (1, "")
-    assert err == "recnn: o.svg: one picture shows one tree, and there are 2\n"
+    assert err == "recnn: o.svg: expected one tree to draw, got 2\n"
     assert not (tmp_path / "o.svg").exists()
     status, out, err = recnn("predict", run, "--trees", "two.txt", "--svg", "none/o.svg", cwd=tmp_path)
     assert status == 1

@@ -17,11 +17,11 @@ def shown(text, name):
 
 
 def hours_of(path, years, hours=60):
-    """A file of air quality: some hours of each of these years, and a wave for the pollution."""
+    """Write a file of air quality, with the pollution of the first hours of each year, a sine wave."""
     rows, number = [COLUMNS], 0
     for year in years:
         begin = np.datetime64(f"{year}-01-01T00", "h")
-        # The file has to be without gaps, so years follow each other whole.
+        # The file must have every hour of each year.
         for hour in np.arange(begin, np.datetime64(f"{year + 1}-01-01T00", "h")):
             number += 1
             date = hour.item()
@@ -74,13 +74,13 @@ def test_air_quality_is_compared_with_persistence(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["echo", "--largest-lag", 1], "a single lag leaves nothing to tell apart"),
+        (["echo", "--largest-lag", 1], "expected at least 2, as a single lag leaves nothing to predict"),
         (["echo", "--length", 4], "expected distinct lags from 1 to 3"),
         (["echo", "--cell", "matrix-vector"], "cell"),
         (["subtraction", "--length", 1, "--count", 3], "bits"),
-        (["air-quality"], "name the file"),
+        (["air-quality"], "give the file"),
         (["air-quality", "--data", "none.csv"], "none.csv: No such file or directory"),
-        (["air-quality", "--data", "short.csv"], "short.csv: the years 2013 to 2013 of 'dev' have no hour"),
+        (["air-quality", "--data", "short.csv"], "short.csv: part 'dev': the years 2013 to 2013 have no hours"),
         (["air-quality", "--data", "broken.csv"], "broken.csv, line 2, column 22: "),
     ],
 )

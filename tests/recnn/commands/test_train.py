@@ -1,4 +1,4 @@
-"""`recnn train`: each task from its files to a model that answers, and runs that go on."""
+"""`recnn train`: each task, from files to predictions, and resumed runs."""
 
 import json
 
@@ -29,7 +29,7 @@ def write(folder, **files):
 
 
 def trained(folder, task, *arguments, epochs=2):
-    """What a run prints; it is in ``folder / "run"``."""
+    """Train in ``folder / "run"``; return what the command prints."""
     status, out, err = recnn("train", task, "--out", "run", *SMALL, *arguments, cwd=folder)
     assert (status, err) == (0, "")
     assert [line.split(":")[0] for line in out.splitlines()] == [f"epoch {i + 1}" for i in range(epochs)] + ["best"]
@@ -65,8 +65,8 @@ def test_a_run_goes_on_from_anywhere_with_its_own_options(treebank, tmp_path_fac
     trained(treebank, "sentiment", *options)
     run = treebank / "run"
     for arguments, message in (
-        (["--cell", "gru"], "--cell is the run's own"),
-        (["--hidden-size", 4], "--hidden-size is the run's own"),
+        (["--cell", "gru"], "--cell cannot be changed in a run that is resumed"),
+        (["--hidden-size", 4], "--hidden-size cannot be changed in a run that is resumed"),
         (["--epochs", 0], "Invalid value for --epochs: input should be greater than or equal to 1, got 0"),
         (["--epochs", -1], "Invalid value for --epochs: input should be greater than or equal to 1, got -1"),
     ):
@@ -80,7 +80,7 @@ def test_a_run_goes_on_from_anywhere_with_its_own_options(treebank, tmp_path_fac
     assert recnn("train", "sentiment", "--out", run, "--resume")[1].startswith("best: epoch")
     status, out, err = recnn("train", "treebank", "--out", run, "--resume")
     assert (status, out) == (1, "")
-    assert err == f"recnn: {run}/run.json: the run there is of the task 'sentiment', not 'treebank'\n"
+    assert err == f"recnn: {run}/run.json: expected a run of the task 'treebank', got 'sentiment'\n"
     record = json.loads((run / "run.json").read_text())
     for change, message in (
         ({"settings": []}, "run.json: "),
@@ -96,7 +96,7 @@ def test_a_run_goes_on_from_anywhere_with_its_own_options(treebank, tmp_path_fac
     (treebank / "data" / "dev.txt").write_text("(7 a)")
     status, out, err = recnn("train", "sentiment", "--out", run, "--resume")
     assert (status, out) == (1, "")
-    assert err.endswith("dev.txt, line 1, column 2: the label '7' is none of 0, 1, 2, 3, 4\n")
+    assert err.endswith("dev.txt, line 1, column 2: the label '7' is not one of 0, 1, 2, 3, 4\n")
 
 
 def test_pretrained_vectors_are_the_first(treebank):
@@ -116,8 +116,8 @@ def test_pretrained_vectors_are_the_first(treebank):
     last = weights(treebank / "run" / "last")["encoder.words.embedding.weight"].numpy()
     assert not np.array_equal(last, table)
     for name, message in (
-        ("wide", "wide.txt: vectors of 3 numbers, but input_size is 4"),
-        ("bad", "bad.txt, line 1, column 11: 'x' is no finite number"),
+        ("wide", "wide.txt: expected vectors of size 4, got 3"),
+        ("bad", "bad.txt, line 1, column 11: 'x' is not a finite number"),
         ("none", "none.txt: No such file or directory"),
     ):
         arguments = ["--data", "data", "--vectors", f"data/{name}.txt", "--out", "other"]
@@ -144,20 +144,20 @@ def test_a_treebank_of_any_labels(tmp_path):
     assert {node["label"] for node in json.loads(out)["nodes"]} <= set(model.labels)
     status, out, err = recnn("evaluate", "run", "data/wrong.txt", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert err.startswith("recnn: data/wrong.txt: tree 1, word 1: the label 'Q' is none of ")
+    assert err.startswith("recnn: data/wrong.txt: tree 1, word 1: the label 'Q' is not one of ")
 
 
 def test_wide_nodes_and_new_labels(tmp_path):
-    """Nodes are halved where the model takes two children; a label that only held-out trees have is one as well."""
+    """Wide nodes are binarised for arity 2; labels that only validation trees have are included."""
     train, dev = ["(S (D the) (N duck) (V slept))"], ["(S (D the) (Q boy) (V slept))"]
     write(tmp_path / "data", train__txt=train, dev__txt=dev)
     trained(tmp_path, "treebank", "--data", "data")
     assert sorted(package.load(tmp_path / "run" / "best").labels) == ["D", "N", "Q", "S", "V"]
-    for data in ("data/dev.txt", "dev"):  # a file, and a part of what the run had
+    for data in ("data/dev.txt", "dev"):  # a file, and a part of the data of the run
         assert evaluated(tmp_path, data)["all"]["counts"] == {"fine": 4}
     status, out, err = recnn("evaluate", "run", "test", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert "data: no test.txt there" in err
+    assert "data: expected a file test.txt" in err
     narrow = recnn("train", "treebank", *SMALL, "--data", "data", "--arity", 1, "--out", "other", cwd=tmp_path)
     assert (narrow[0], len(narrow[2].splitlines())) == (1, 1)
     assert "a node of the tree has 3 children" in narrow[2]
@@ -201,14 +201,14 @@ def test_sentences_with_labels(tmp_path, options):
     assert (status, out) == (1, "")
     assert (
         err
-        == "recnn: data/dev.tsv, line 1, column 17: expected a label, a tab and a sentence; columns: 1\n".replace(
+        == "recnn: data/dev.tsv, line 1, column 17: expected a label, a tab and a sentence, found columns: 1\n".replace(
             "data/", f"{tmp_path}/data/"
         )
     )
 
 
 def expressions(dataset, vocabulary):
-    """Each expression of a data set, as its words in their order."""
+    """The words of each expression of a data set, in order."""
     for graph in dataset:
         word, start = graph.ndata["word"], graph.ndata["span"][:, 0]
         leaves = (word >= 0).nonzero().squeeze(1)
@@ -251,7 +251,7 @@ def test_listops(tmp_path):
     assert evaluated(tmp_path, "data/train.tsv")["roots"]["counts"] == {"fine": 60}
     status, out, err = recnn("train", "listops", "--max-length", 1, "--count", 20, "--out", "other", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert err.startswith("recnn: --count 20 --max-length 1: after 10 expressions, ")
+    assert err.startswith("recnn: --count 20 --max-length 1: found 10 of 120 expressions: ")
 
 
 HEADER = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment"
@@ -265,7 +265,7 @@ PAIRS = [
 
 
 def ranks(values):
-    """From 1, equal ones at the mean of their places."""
+    """Ranks from 1; equal values get their mean rank."""
     values = np.asarray(values)
     return np.array([(values < value).sum() + ((values == value).sum() + 1) / 2 for value in values])
 
@@ -294,7 +294,7 @@ def test_relatedness(tmp_path, options):
     status, _, err = recnn("evaluate", "run", "data/one.txt", "--by-length", cwd=tmp_path)
     assert (status, "--by-length" in err) == (2, True)
     status, _, err = recnn("predict", "run", "a dog", cwd=tmp_path)
-    assert (status, err) == (1, "recnn: run/best: this takes a model of kind 'trees', and it is a 'pairs'\n")
+    assert (status, err) == (1, "recnn: run/best: expected a model of kind 'trees', got 'pairs'\n")
 
 
 def test_entailment(tmp_path):
@@ -305,7 +305,7 @@ def test_entailment(tmp_path):
     (tmp_path / "data" / "dev.txt").write_text(f"{HEADER}\n{PAIRS[0].replace('4.5', '6')}\n")
     status, out, err = recnn("train", "entailment", "--data", "data", "--out", "other", cwd=tmp_path)
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert "line 2, column 32: the relatedness 6 is not from 1 to 5" in err
+    assert "line 2, column 32: expected a relatedness from 1 to 5, found 6" in err
 
 
 def test_the_seed_of_a_command_decides(treebank):
@@ -319,16 +319,16 @@ def test_the_seed_of_a_command_decides(treebank):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["sentiment", "--data", "nowhere"], 1, "/nowhere: no train.txt there, nor train.tsv nor SICK_train.txt"),
+        (["sentiment", "--data", "nowhere"], 1, "/nowhere: expected a file train.txt, train.tsv or SICK_train.txt"),
         (["sentiment", "--resume"], 1, "recnn: x: there is no run to resume (no run.json)"),
-        (["sentiment", "--monitor", "speed"], 1, "recnn: monitor: 'speed' is none of all, binary_all, roots"),
+        (["sentiment", "--monitor", "speed"], 1, "recnn: monitor: 'speed' is not one of all, binary_all, roots"),
         (
             ["listops", "--count", "20", "--monitor", "binary_all"],
             1,
-            "recnn: monitor: 'binary_all' is none of roots, all",
+            "recnn: monitor: 'binary_all' is not one of roots, all",
         ),
-        (["treebank"], 2, "this task has no bundled data: name a folder"),
-        (["relatedness"], 2, "this task has no bundled data: name a folder"),
+        (["treebank"], 2, "this task has no bundled data: give a folder"),
+        (["relatedness"], 2, "this task has no bundled data: give a folder"),
         (["other"], 2, "No such command 'other'"),
     ],
 )

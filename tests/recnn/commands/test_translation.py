@@ -1,4 +1,4 @@
-"""`recnn train translation`, `translate` and `evaluate` as a user runs them."""
+"""The commands `recnn train translation`, `translate` and `evaluate` with a translator."""
 
 import json
 import sys
@@ -57,7 +57,7 @@ def test_translate_prints_sentences(run, tmp_path):
     status, out, err = recnn("translate", run, "I know.", "-", stdin="You don't know the platypus!\n")
     assert status == 0
     assert len(out.splitlines()) == 2
-    assert err == "recnn: standard input, line 1: the model does not know 'platypus'\n"
+    assert err == "recnn: standard input, line 1: unknown words: 'platypus'\n"
     status, out, err = recnn("translate", run, "--json", "--beam", 3, "I know .")
     assert (status, err) == (0, "")
     found = json.loads(out)
@@ -128,8 +128,8 @@ def test_malformed_inputs_are_one_line(run, tmp_path):
     package.load(run / "best").save(tmp_path / "run" / "best")
     status, _, err = recnn("evaluate", tmp_path / "run", "test")
     assert (status, err.count("\n")) == (1, 1)
-    assert "run: no run of a translator" in err
-    assert "run.json: it does not say" in err
+    assert "run: not the run of a translator" in err
+    assert "run.json: it has no settings of the data" in err
     for arguments in (["translate", run], ["translate", run, "I", "--trees", bad]):
         status, _, err = recnn(*arguments)
         assert status == 2

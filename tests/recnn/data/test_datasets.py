@@ -29,7 +29,7 @@ def test_an_empty_label_and_a_bare_word_are_no_targets():
     assert TreeDataset([tree], VOCABULARY, SENTIMENTS)[0].ndata["target"].tolist() == [-1, 4, -1]
     labelled = Tree.fromstring("(3 (2 a) (4 good))")
     assert TreeDataset([labelled], VOCABULARY, SENTIMENTS, "roots")[0].ndata["target"].tolist() == [3, -1, -1]
-    with pytest.raises(InputError, match="the label 'NP' is none of '0', '1'"):
+    with pytest.raises(InputError, match="the label 'NP' is not one of '0', '1'"):
         TreeDataset([Tree.fromstring("(NP a)")], VOCABULARY, SENTIMENTS)
     with pytest.raises(ValueError, match="targets must be"):
         TreeDataset([], VOCABULARY, SENTIMENTS, "leaves")

@@ -1,4 +1,4 @@
-"""Pieces of words: the formula, and what they are for."""
+"""Character n-grams of words: their vectors, and models that use them."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ TREE = Tree.fromstring("(S (NP her duck) (VP (V ducks) ducked))")
 
 def test_pieces_are_the_grams_of_three_to_five_characters():
     grams = ["<du", "duc", "uck", "ck>", "<duc", "duck", "uck>", "<duck", "duck>"]
-    many = 1 << 40  # so many that no two share one
+    many = 1 << 40  # so many that no two n-grams share a bucket
     assert len(set(pieces_of("duck", many))) == len(grams)
     assert pieces_of("Duck", many) == pieces_of("duck", many)
     shared = set(pieces_of("duck", many)) & set(pieces_of("ducks", many))
@@ -44,14 +44,14 @@ def test_a_word_that_was_never_seen_has_a_vector_of_its_own():
     assert graph.ndata["word"].tolist() == [0, 0]
     first, second = words.of(graph, torch.arange(2))
     assert not torch.allclose(first, second)
-    with pytest.raises(ValueError, match="make the graphs with its subwords"):
+    with pytest.raises(ValueError, match="make the graph with subwords=1000, as in the model's configuration"):
         words.of(recnn.data.datasets.word_graph(["ducks"], vocabulary), torch.arange(1))
 
 
 @pytest.mark.parametrize("model", ["tree", "sequence"])
 @pytest.mark.parametrize("kind", ["classifier", "pairs", "translator"])
 def test_every_model_of_words_reads_the_pieces(kind, model):
-    """The vectors of the pieces get a gradient, and decide what a model says of words that it does not know."""
+    """The vectors of the n-grams get a gradient, and distinguish unknown words in the model's output."""
     torch.manual_seed(0)
     vocabulary = Vocabulary.of(["her", "duck"])
     sizes = {"input_size": 4, "hidden_size": 3, "subwords": 100, "dropout": 0.0, "model": model}

@@ -1,4 +1,4 @@
-"""Attention, against the papers' formulas, one sentence and one step at a time."""
+"""Attention against the papers' formulas, computed for one sentence and one step at a time."""
 
 import pytest
 import torch

@@ -41,7 +41,7 @@ def chains_of(lengths):
 
 
 def by_hand(encoder, graph, x, initial=None):
-    """The layers of an encoder as calls of `recnn.propagate`."""
+    """The states of an encoder, computed layer by layer with `recnn.propagate`."""
     ways, merge = encoder.directions, MERGES[encoder.merge]
     apart = len(ways) == 2 and (encoder.independent or encoder.merge == "none")
     read, everywhere = [x] * len(ways), torch.ones(len(x), dtype=torch.bool)
@@ -119,12 +119,12 @@ def test_later_layers_read_nodes_without_words():
     spoilt = torch.where(silent.unsqueeze(1), 1e6, x)
     close(encoder(graph, spoilt).h, encoder(graph, x).h)
     first = encoder(graph, x).layers[0][0].hidden
-    heard = recnn.propagate(encoder.cells[1], graph, first)  # only at words
+    heard = recnn.propagate(encoder.cells[1], graph, first)  # with inputs at words only
     assert (encoder(graph, x).h - heard.hidden)[silent].abs().max() > 1e-3
 
 
 def transparent(size, layers, **options):
-    """Each layer's state is its input, if that is positive."""
+    """An encoder whose layers return their inputs, if these are positive."""
     encoder = recnn.Encoder(recnn.RecursiveCell(size, size, 1, "relu", bias=False), layers, **options)
     for cell in encoder.cells:
         cell.weight_ih.data.copy_(torch.eye(size))
@@ -196,7 +196,7 @@ def test_some_initial_states_may_be_missing():
 
 
 def load(encoder, module):
-    """The weights of a torch.nn.LSTM into an encoder of LSTM cells."""
+    """Copy the weights of a torch.nn.LSTM to an encoder of LSTM cells."""
     for index, cell in enumerate(encoder.cells):
         layer, reverse = divmod(index, len(encoder.directions))
         for name, parameter in cell.named_parameters():
@@ -207,7 +207,7 @@ def load(encoder, module):
 @pytest.mark.parametrize("given_state", [False, True])
 def test_on_chains_it_is_torchs_bidirectional_lstm(engine, given_state):
     torch.manual_seed(1)
-    lengths = [6, 4, 4, 1]  # packed sequences want them so
+    lengths = [6, 4, 4, 1]  # descending, as packed sequences need
     theirs = torch.nn.LSTM(3, 5, num_layers=2, bidirectional=True).double()
     ours = recnn.Encoder(recnn.LSTMCell(3, 5, arity=1), 2, "both").double()
     load(ours, theirs)
@@ -258,7 +258,7 @@ def test_a_users_own_trees_need_slots_only_where_children_differ():
 
 
 def test_deep_bidirectional_network_of_irsoy_and_cardie():
-    """2014, equations 8-10: each layer reads both directions of the layer below, each by a matrix of its own."""
+    """Irsoy and Cardie 2014, equations 8-10: the input of a layer is both directions of the layer below."""
     T, D, H = 5, 3, 2
     torch.manual_seed(2)
     encoder = recnn.Encoder(recnn.RecursiveCell(D, H, 1), 3, "both").double()
@@ -345,7 +345,7 @@ def test_wrong_settings_are_named(make, message):
     [
         (lambda run, x, h: run(x[:, :2]), r"x must be \(N, D\) = \(\d+, 3\), one row per node, got \(\d+, 2\)"),
         (lambda run, x, h: run(x[1:]), r"x must be \(N, D\)"),
-        (lambda run, x, h: run(x, [None]), "initial must have 4 states, layer by layer, got 1"),
+        (lambda run, x, h: run(x, [None]), "initial must have 4 states, one per layer and direction, got 1"),
         (lambda run, x, h: run(x, [(h, h), None, None, (h, h[:2])]), r"initial must be \(3, 3\), \(3, 3\) for hidden"),
         (lambda run, x, h: run(x, [h, None, None, None]), r"for hidden, cell of 3 trees, got \(3, 3\)$"),
         (lambda run, x, h: run(x, [(h[:, :2], h), None, None, None]), r"got \(3, 2\), \(3, 3\)"),
@@ -391,7 +391,7 @@ def test_nodes_alone():
 
 @pytest.mark.parametrize("kind", [recnn.LSTMCell, recnn.TensorCell], ids=["fused", "levels"])
 def test_training_after_inference_mode(kind):
-    """What is kept from one walk for the next must not be an inference tensor."""
+    """Tensors that are cached by a call in inference mode must be usable in training."""
     graph, x = forest_and_inputs()
     encoder = recnn.Encoder(kind(3, 3, 3), 2, "both").double()
     with torch.inference_mode():

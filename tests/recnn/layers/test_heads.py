@@ -74,12 +74,12 @@ def test_no_target_at_all_is_no_loss():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_classes": 0}, "does not go with num_classes=0"),
-        ({"num_classes": 1, "task": "classes"}, "does not go with num_classes=1"),
-        ({"num_classes": 3, "task": "binary"}, "does not go with num_classes=3"),
+        ({"num_classes": 0}, "got num_classes=0 with task='classes'"),
+        ({"num_classes": 1, "task": "classes"}, "got num_classes=1 with task='classes'"),
+        ({"num_classes": 3, "task": "binary"}, "got num_classes=3 with task='binary'"),
         ({"num_classes": 3, "task": "other"}, "task must be 'classes', 'binary' or 'regression', got 'other'"),
         ({"num_classes": 3, "dropout": 1.5}, "dropout must be a probability, got 1.5"),
-        ({"num_classes": 3, "class_weights": torch.ones(2)}, r"class_weights must be \(3,\), got \(2,\)"),
+        ({"num_classes": 3, "class_weights": torch.ones(2)}, r"class_weights must have shape \(3,\), got \(2,\)"),
         ({"num_classes": 1, "class_weights": torch.ones(1)}, "a regression has no classes"),
     ],
 )
@@ -89,7 +89,7 @@ def test_wrong_options(options, message):
 
 
 def compared(module, left, right):
-    """What stands in the brackets of equation 15."""
+    """Equation 15 before the sigmoid."""
     product, difference = module.product, module.difference
     return product.weight @ (left * right) + difference.weight @ abs(left - right) + product.bias
 

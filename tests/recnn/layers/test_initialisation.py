@@ -19,7 +19,7 @@ every_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
 
 
 def blocks(weight, rows, columns):
-    """The gates' blocks of W, or the gates' and children's blocks of U."""
+    """Split W into a block for each gate, or U into a block for each gate and child."""
     weight = weight.detach().flatten(0, -2)
     found = [block for gate in weight.split(rows) for block in gate.split(columns, dim=1)]
     assert all(block.shape == (rows, columns) for block in found)

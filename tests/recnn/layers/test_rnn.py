@@ -18,7 +18,7 @@ import recnn
 KINDS = ["RNN", "LSTM", "GRU"]
 LAYOUTS = ["padded", "unbatched", "packed sorted", "packed unsorted"]
 every_kind = pytest.mark.parametrize("kind", KINDS)
-# Torch says so of its own LSTM on a CPU.
+# A warning of torch.nn.LSTM on the CPU.
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
 
@@ -34,7 +34,7 @@ def parts(value):
 
 
 def pair(kind, *sizes, **options):
-    """The same network twice: torch's, and ours with its weights."""
+    """A network of torch.nn, and ours with its weights."""
     theirs, ours = getattr(torch.nn, kind)(*sizes, **options), getattr(recnn, kind)(*sizes, **options)
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours
@@ -47,7 +47,7 @@ def state_of(kind, *shape, dtype=torch.float64):
 
 @st.composite
 def networks(draw):
-    """A kind, its sizes, and every option that torch has."""
+    """A class, its sizes, and all options of torch.nn."""
     kind = draw(st.sampled_from(KINDS))
     hidden = draw(st.integers(1, 4))
     options = {
@@ -208,7 +208,7 @@ def test_wrong_inputs_are_the_same_kind_of_error(kind, wrong):
 @every_kind
 @pytest.mark.parametrize("packed", [zeros(5, 4), zeros(5, 3, dtype=torch.float64)], ids=["size", "dtype"])
 def test_wrong_packed_inputs_are_errors(kind, packed):
-    """For all, as for torch's RNN; its LSTM looks at neither, and may read memory that is not its own."""
+    """Size and dtype are checked as in torch.nn.RNN; torch.nn.LSTM checks neither, and may read out of bounds."""
     packed = pack_sequence([packed])
     expected = outcome(lambda: torch.nn.RNN(3, 4)(packed))
     assert expected in (RuntimeError, ValueError)
@@ -278,7 +278,7 @@ def test_a_batch_of_no_sequences(kind):
 
 @pytest.fixture(scope="module")
 def samples():
-    """Torch's samples by module, from its own tests; those want `expecttest`, which plays no part here."""
+    """The samples of torch's own tests, by class; their module imports `expecttest`, which is not used here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.backends, "disable_global_flags", lambda: None)
         stub = types.ModuleType("expecttest")
@@ -318,7 +318,7 @@ def test_torchs_own_samples(their_class, training, samples):
 
 @every_kind
 def test_torchs_own_wrong_samples(kind, samples):
-    """Those of construction and of input; messages may differ."""
+    """Wrong arguments of the constructor and wrong inputs raise the same errors; messages may differ."""
     info, wrong = samples[getattr(torch.nn, kind)], []
     for sample in info.module_error_inputs_func(
         info, device="cpu", dtype=torch.float64, requires_grad=False, training=True
@@ -389,7 +389,8 @@ def test_dropout_in_training_has_torchs_distribution(kind):
     assert ((one.std(1) / other.std(1) - 1).abs() < 0.1).all()
 
 
-# Beyond torch: sequences are composed by hand, one by one, of torch's networks of one layer and one direction.
+# Options that torch.nn does not have: expected values are computed sequence by sequence, with networks of torch.nn that
+# have one layer and one direction.
 
 MERGES = {
     "concat": lambda forth, back: torch.cat([forth, back], -1),
@@ -480,12 +481,12 @@ def test_layers_of_many_sizes(kind, bidirectional):
         (first, state), (second, _) = module(x[:2]), (None, None)
         second, _ = module(x[2:], state)
         close(torch.cat([first, second]), output)
-    with pytest.raises(ValueError, match="3 hidden sizes for 2 layers"):
+    with pytest.raises(ValueError, match="expected 2 hidden sizes with num_layers=2, got 3"):
         getattr(recnn, kind)(3, [4, 2, 5], num_layers=2)
 
 
 def stepped(cell, rows):
-    """The cell states (T, H) of torch's cell with the weights of ``cell``."""
+    """The cell states (T, H) of a torch.nn.LSTMCell with the weights of ``cell``."""
     theirs = torch.nn.LSTMCell(cell.input_size, cell.hidden_size, dtype=torch.float64)
     theirs.load_state_dict(cell.state_dict())
     state, found = None, []
@@ -550,7 +551,7 @@ def test_only_the_last_state(kind, merge_mode):
 
 
 def transparent(**options):
-    """Two layers that pass on what is positive, so that the output is the mask between them."""
+    """Two layers that return positive inputs unchanged: for inputs of 1 the output is the dropout mask between them."""
     module = recnn.RNN(40, 40, 2, nonlinearity="relu", bias=False, dropout=0.5, **options)
     for name, value in module.state_dict().items():
         value.copy_(torch.eye(40) if "ih" in name else zeros(40, 40))
@@ -649,7 +650,7 @@ def test_the_graph_of_its_chains(kind):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: recnn.Recurrent(recnn.GRUCell(3, 4, 2)), "cells with one child: arity=1 or arity='sum'"),
+        (lambda: recnn.Recurrent(recnn.GRUCell(3, 4, 2)), r"cells with one child: arity=1 or arity='sum', got \[2\]"),
         (lambda: recnn.Recurrent(recnn.GRUCell(3, 4, 1), return_cell_states=True), "a GRUCell has no cell state"),
         (lambda: recnn.GRU(3, 4, merge_mode="average"), "merge_mode must be one of 'concat', .* got 'average'"),
     ],
@@ -674,7 +675,7 @@ def test_any_cell_makes_a_recurrent_network(make):
 @pytest.mark.parametrize(("steps", "batch", "hidden"), [(11, 2, 4), (13, 40, 60)])
 @every_kind
 def test_training_after_inference_mode(kind, steps, batch, hidden):
-    """What is kept from one walk for the next must not be an inference tensor, be it large or small."""
+    """Tensors that are cached by a call in inference mode must be usable in training, for large and small inputs."""
     for options in ({}, {"bidirectional": True}, {"proj_size": 2} if kind == "LSTM" else {"num_layers": 2}):
         module = getattr(recnn, kind)(3, hidden, **options)
         x = torch.randn(steps, batch, 3)
@@ -717,5 +718,5 @@ def test_only_chains_are_sequences():
     with pytest.raises(recnn.GraphError, match="no node data 'x'"):
         recnn.GRU.from_graph(tree)
     tree.ndata["x"] = torch.zeros(3, 2)
-    with pytest.raises(recnn.GraphError, match="the graph is no batch of chains"):
+    with pytest.raises(recnn.GraphError, match="expected a batch of chains, got a graph that is not a chain"):
         recnn.GRU.from_graph(tree)

@@ -1,4 +1,4 @@
-"""Cells with one child are torch's cells, and chains are torch's sequences."""
+"""Cells with one child equal torch's cells; cells over chains equal torch's recurrent networks."""
 
 import pytest
 import torch
@@ -153,5 +153,5 @@ def test_a_state_of_another_number_of_parts():
 @each_pair
 def test_a_step_takes_one_child(name):
     cell = PAIRS[name][0](D, H, arity=2)
-    with pytest.raises(ValueError, match="one child, this one has arity 2"):
+    with pytest.raises(ValueError, match="one child, got arity 2"):
         cell(torch.zeros(B, D))

@@ -1,4 +1,4 @@
-"""The recursive autoencoder against recursions written plainly, on given trees and on greedy ones."""
+"""The recursive autoencoder against plain recursive functions, on given and on greedy trees."""
 
 import json
 from collections import Counter
@@ -42,7 +42,7 @@ WIDE = Tree.fromstring("(1 (0 a) (1 (0 b) (0 c) (1 d)) (1 (1 e) (0 z)))")
 
 
 def made(vocabulary=LETTERS, seed=0, std=0.7, dtype=torch.float64, **options):
-    """A small model with weights that are not small."""
+    """A model of small size with large weights."""
     torch.manual_seed(seed)
     model = TreeAutoencoder(AutoencoderConfig(**{"hidden_size": 4, "labels": (), **options}), vocabulary).to(dtype)
     with torch.no_grad():
@@ -56,16 +56,16 @@ def forest_of(model, trees):
 
 
 class Part(NamedTuple):
-    """A node as the recursions below see it."""
+    """A node in the recursive functions below."""
 
     c: torch.Tensor
     words: int
-    errors: list[float]  # its own, then those below it
+    errors: list[float]  # of the node, then of its descendants
     tree: Tree | str
 
 
 def joined(model, parts, label=""):
-    """The paper's equations for one node, from the parameters alone."""
+    """The paper's equations for one node, computed from the parameters."""
     H = model.config.hidden_size
     W1, W2 = model.cell.weight_hh, model.decoder.weight
     p = torch.tanh(sum(W1[:, k * H : (k + 1) * H] @ part.c for k, part in enumerate(parts)) + model.cell.bias_hh)
@@ -92,7 +92,7 @@ def by_recursion(model, tree):
 
 @torch.no_grad()
 def by_brute_force(model, sentence):
-    """Every pair of neighbours anew, before each join."""
+    """Join greedily, with the errors of all pairs of neighbours computed anew before each join."""
     row = [word(model, text) for text in sentence]
     while len(row) > 1:
         pairs = [joined(model, row[at : at + 2]) for at in range(len(row) - 1)]
@@ -158,7 +158,7 @@ def test_greedy_trees_are_those_of_brute_force(arity):
         expected = by_brute_force(model, sentence)
         assert tree == expected.tree
         assert words_of(tree) == sentence
-        # The errors of the joins are those that the encoding of the tree has.
+        # The errors of the joins equal the errors of the finished tree.
         found = [phrase.error for phrase in model.phrases(tree)]
         assert sorted(found) == pytest.approx(sorted(map(float, expected.errors)), abs=1e-12)
         assert model.greedy([sentence]) == [tree]
@@ -204,7 +204,7 @@ def test_a_long_sentence():
 
 
 def trained(epochs, **options):
-    """Adam over a part of the bundled treebank, with seed 0, and the mean held-out error after each epoch."""
+    """Train with Adam on a part of the bundled treebank; return the mean held-out error after each epoch as well."""
     torch.manual_seed(0)
     parts = [list(islice(bundled_sentiment(part), count)) for part, count in (("train", 400), ("dev", 50))]
     objective = AutoencoderObjective(AutoencoderConfig(**{"labels": (), **options}), TreeTraining(), *parts)
@@ -236,7 +236,7 @@ def test_errors_fall_and_pairs_of_words_are_reconstructed(learnt):
     pairs = [phrase for tree in trees for phrase in objective.model.phrases(tree) if len(phrase.words) == 2]
     said = [(word, part) for pair in pairs for word, part in zip(pair.words, pair.parts, strict=True)]
     right = sum(word == part for word, part in said) / len(said)
-    # Whoever always says the most frequent word is right that often; the network is on 99 of 100.
+    # Baseline: always the most frequent word. The network is right on 99 of 100.
     assert Counter(word for word, _ in said).most_common(1)[0][1] / len(said) < 0.2
     assert right > 0.85
     assert float(objective.measures["words"].metric.compute()) > 0.85
@@ -287,7 +287,7 @@ def test_what_is_wrong_is_said():
     model = made()
     with pytest.raises(recnn.GraphError, match="take a cell of larger arity"):
         model(model.graph(WIDE))
-    with pytest.raises(InputError, match="no trees to choose on"):
+    with pytest.raises(InputError, match="no trees to validate on"):
         AutoencoderObjective(AutoencoderConfig(labels=()), TreeTraining(), TREES, [])
     assert labels_of(TREES) == ("0", "1")
 
@@ -311,7 +311,7 @@ def test_commands(tmp_path):
         assert found.exit_code == 0, found.output
     found = recnn_command(*small, tmp_path / "text", "--form", "text", "--out", tmp_path / "x")
     assert found.exit_code == 2
-    assert "take --trees greedy" in found.output
+    assert "use --trees greedy" in found.output
     found = recnn_command(*small, tmp_path / "text", "--form", "text", "--trees", "greedy", "--alpha", 0.5)
     assert found.exit_code == 2
     assert "at least two different labels" in " ".join(found.output.split())
@@ -328,7 +328,7 @@ def test_commands(tmp_path):
     assert recnn_command("autoencode", tmp_path / "trees.run", sentence, "--svg", tmp_path / "t.svg").output == ""
     assert "<svg" in (tmp_path / "t.svg").read_text()
     two = recnn_command("autoencode", tmp_path / "trees.run", "a b", "b a", "--svg", tmp_path / "t.svg")
-    assert "one picture shows one tree, and there are 2" in str(two.exception)
+    assert "expected one tree to draw, got 2" in str(two.exception)
     assert recnn_command("autoencode", tmp_path / "trees.run").exit_code == 2
     some = recnn_command("autoencode", tmp_path / "trees.run", "--json", "a b", "", "b a")
     assert some.exit_code == 1

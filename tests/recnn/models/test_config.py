@@ -1,4 +1,4 @@
-"""Configurations: which are refused, and cells of the user's own."""
+"""Configurations: invalid ones, and cells defined by a user."""
 
 import pytest
 import torch

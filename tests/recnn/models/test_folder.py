@@ -1,4 +1,4 @@
-"""Folders: a model written is the model read, and what is wrong with a folder is one line."""
+"""Model folders: saving and loading, and one-line errors for damaged folders."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_a_folder_is_a_model(tmp_path, make, options):
 def test_a_class_loads_its_own_kind_only(tmp_path):
     pair_model().save(tmp_path / "model")
     assert isinstance(PairModel.load(tmp_path / "model"), PairModel)
-    with pytest.raises(recnn.ModelError, match="this takes a model of kind 'trees', and it is a 'pairs'"):
+    with pytest.raises(recnn.ModelError, match="expected a model of kind 'trees', got 'pairs'"):
         TreeClassifier.load(tmp_path / "model")
 
 
@@ -115,15 +115,18 @@ def _weights(change):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_without("model.json"), "no model, for it has no model.json"),
-        (_without("weights.safetensors"), "no model, for it has no weights.safetensors"),
-        (_without("vocabulary.jsonl"), "no model, for it has no vocabulary.jsonl"),
+        (_without("model.json"), "not the folder of a model, model.json missing"),
+        (_without("weights.safetensors"), "not the folder of a model, weights.safetensors missing"),
+        (_without("vocabulary.jsonl"), "not the folder of a model, vocabulary.jsonl missing"),
         (_written("model.json", b"{"), "model.json: Expecting property name"),
         (_written("model.json", b"\xff"), "model.json: 'utf-8' codec can't decode"),
         (_written("model.json", b"[1]"), 'expected an object with "recnn": one of .*trees'),
         (_written("model.json", b'{"recnn": ["pairs"]}'), 'expected an object with "recnn": one of .*trees'),
         (_written("model.json", b"[" * 100_000), "model.json: "),
-        (_written("model.json", b'{"recnn": "trees", "format": 9}'), "the format is 9, this version reads 1"),
+        (
+            _written("model.json", b'{"recnn": "trees", "format": 9}'),
+            "this version of recnn reads format 1, got format 9",
+        ),
         (_written("model.json", b'{"recnn": "trees", "format": 1}'), "model.json: input should be an object"),
         (_json(colour="red"), "model.json: colour: "),
         (_without_entry("labels"), "model.json: labels: "),
@@ -131,8 +134,8 @@ def _weights(change):
         (_json(labels=3), "labels: input should be a valid"),
         (_json(hidden_size=10**12), "hidden_size: input should be less than or equal to 1048576, got 1000000000000"),
         (_json(hidden_size="4"), "hidden_size: input should be a valid integer, got '4'"),
-        (_json(hidden_size=5), "must be .* is "),
-        (_json(hidden_size=1 << 20), "must be .* is "),
+        (_json(hidden_size=5), r"expected .* of \(.*\) torch.float32, got \(.*\) torch.float32"),
+        (_json(hidden_size=1 << 20), r"expected .* of \(.*\) torch.float32, got \(.*\) torch.float32"),
         (_json(num_layers=2), "is missing"),
         (_json(cell="conv"), "model.json: cell: 'conv' is not one of gru, lstm"),
         (_json(cell=["lstm"]), "cell: input should be a valid string"),
@@ -140,12 +143,15 @@ def _weights(change):
         (_json(dropout=2), "dropout: input should be less than 1, got 2"),
         (_json(arity=[]), r"arity: input should be a valid integer or 'sum', got \[\]"),
         (_written("vocabulary.jsonl", b""), "no vocabulary in this file"),
-        (_written("vocabulary.jsonl", b'{"unknown": null, "specials": 0, "size": 0}\n'), "a word for unknown ones"),
-        (_written("weights.safetensors", b"junk"), "no safetensors file"),
-        (_written("weights.safetensors", b""), "no safetensors file"),
+        (_written("vocabulary.jsonl", b'{"unknown": null, "specials": 0, "size": 0}\n'), "expected an open vocabulary"),
+        (_written("weights.safetensors", b"junk"), "not a safetensors file"),
+        (_written("weights.safetensors", b""), "not a safetensors file"),
         (_weights(lambda state: state.pop("head.linear.bias")), "'head.linear.bias' is missing"),
-        (_weights(lambda state: state.update(more=torch.ones(1))), "'more' is not of this model"),
-        (_weights(lambda state: state.update({"head.linear.bias": torch.ones(5, dtype=torch.float64)})), "must be"),
+        (_weights(lambda state: state.update(more=torch.ones(1))), "'more' is not part of this model"),
+        (
+            _weights(lambda state: state.update({"head.linear.bias": torch.ones(5, dtype=torch.float64)})),
+            "got .* torch.float64",
+        ),
     ],
 )
 def test_a_damaged_folder_is_one_line(tmp_path, damage, message):
@@ -159,6 +165,10 @@ def test_a_damaged_folder_is_one_line(tmp_path, damage, message):
 
 def test_no_folder(tmp_path):
     (tmp_path / "file").touch()
-    for name, message in (("file", "no folder"), ("nothing", "no such folder"), ("", "no model")):
+    for name, message in (
+        ("file", "not a folder, expected the folder of a model"),
+        ("nothing", "no such folder, expected the folder of a model"),
+        ("", "not the folder of a model"),
+    ):
         with pytest.raises(recnn.ModelError, match=message):
             recnn.load(tmp_path / name)

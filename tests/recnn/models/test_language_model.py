@@ -1,4 +1,4 @@
-"""Language models against torch.nn and plain sums, and their training against a graph that is cut by hand."""
+"""Language models against torch.nn and plain sums, and their training against manually truncated backpropagation."""
 
 import math
 from itertools import product
@@ -44,7 +44,7 @@ def objective(text=TEXT, held_out=TEXT[:90], truncate=5, config=SMALL, **options
 
 
 def plain(model, tokens, state=None):
-    """torch's own network with the weights of ``model``."""
+    """The scores, computed with a torch.nn.LSTM that has the weights of ``model``."""
     D, H, L = model.config.input_size, model.config.hidden_size, model.config.num_layers
     lstm = nn.LSTM(D, H, L).to(tokens.device, torch.float64)
     for layer, cell in enumerate(model.network.encoder.cells):
@@ -84,7 +84,7 @@ def test_tied_weights_are_one_parameter_and_are_saved_once(tmp_path):
     found = recnn.load(tmp_path / "model")
     tokens = torch.tensor([[1], [2], [4], [3]])
     assert torch.equal(found(tokens)[0], model(tokens)[0])
-    found(tokens)[0].sum().backward()  # both uses have a part in the gradient: of the words that were not read, one
+    found(tokens)[0].sum().backward()  # tied weights: words that are no inputs also get a gradient, from the output
     assert found.words.embedding.weight.grad[0].any()
     assert not torch.equal(found.words.embedding.weight.grad[0], found.words.embedding.weight.grad[1])
 
@@ -302,9 +302,9 @@ def test_surprise():
 
 
 def test_too_little_text():
-    with pytest.raises(InputError, match="3 characters, too few to learn from in 4 streams"):
+    with pytest.raises(InputError, match="3 characters, too few to train on in 4 streams"):
         objective("abc")
-    with pytest.raises(InputError, match="too few to choose on"):
+    with pytest.raises(InputError, match="too few to validate on"):
         objective(held_out="")
     assert len(list(objective("abcd").batches(3))) == 1
 

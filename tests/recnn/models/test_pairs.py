@@ -1,4 +1,4 @@
-"""Models of pairs: one network for both sentences, and what is said of them."""
+"""Models of pairs of sentences, which share one network."""
 
 import pytest
 import torch

@@ -14,9 +14,10 @@ models = st.tuples(st.integers(2, 4), st.integers(1, 4), st.integers(0, 2**20))
 
 
 class Table:
-    """A model of V tokens whose probabilities depend on all tokens so far: a row for each history.
+    """A model of V tokens whose probabilities depend on all previous tokens: a table with a row for each history.
 
-    The start, whatever it is, is not part of the history. A state is (W,), the number of the history, -1 before it.
+    The start token is not part of the history. The state is the number of the history of each hypothesis, (W,), -1
+    before the start token.
     """
 
     def __init__(self, size, max_length, seed, impossible=0.0):
@@ -40,7 +41,7 @@ class Table:
         return total
 
     def sequences(self, max_length, end):
-        """All of them: those that come to the end, and those that are cut off."""
+        """All sequences: those that end, and those that are cut off."""
         for tokens in product(range(self.size), repeat=max_length):
             if end not in tokens:
                 yield tokens

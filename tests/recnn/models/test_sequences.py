@@ -1,4 +1,4 @@
-"""The general recurrent network: equal to torch's own layers in every shape of it."""
+"""`SequenceModel` against the layers of torch.nn, for each combination of one or many inputs and predictions."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def inputs_for(steps):
 
 
 def given(x, steps):
-    """The inputs as the network takes them: one input has no axis of steps."""
+    """Remove the axis of steps from the inputs if there is one input only."""
     return x if steps.startswith("many") else x.squeeze(1)
 
 
@@ -68,7 +68,7 @@ def test_one_to_one_is_a_function_of_its_input():
 @pytest.mark.parametrize("steps", SHAPES)
 @pytest.mark.parametrize("task", ["classes", "binary", "regression"])
 def test_the_loss_and_the_answers(steps, task):
-    """The loss is torch's own of all answers; the answers are what the scores say."""
+    """The loss equals torch's over all predictions; the predictions follow from the scores."""
     outputs = C if task == "classes" else 1
     network, x = made(steps, task, outputs), inputs_for(steps)
     scores = network(given(x, steps), T)
@@ -103,5 +103,5 @@ def test_inputs_are_standardised_by_constants_that_are_saved(tmp_path):
 
 
 def test_a_wrong_number_of_dimensions_is_named():
-    with pytest.raises(ValueError, match=r"many-to-one expects x of 3 dimensions, got \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"expected x with 3 dimensions for many-to-one, got shape \(3, 2\)"):
         made("many-to-one")(torch.randn(3, 2).double())

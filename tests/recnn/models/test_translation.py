@@ -1,4 +1,4 @@
-"""Translators: what they compute, one step at a time and all at once, and what they can learn."""
+"""Translators: step-by-step and parallel decoding, search, and training on small tasks."""
 
 import pytest
 import torch
@@ -292,7 +292,7 @@ def test_more_epochs_later_are_more_epochs_at_once(tmp_path, attention):
 def test_without_pairs():
     with pytest.raises(InputError, match="no pairs to train on"):
         TranslationObjective(TranslationConfig(), TreeTraining(), [], PAIRS)
-    with pytest.raises(InputError, match="no pairs to choose on"):
+    with pytest.raises(InputError, match="no pairs to validate on"):
         TranslationObjective(TranslationConfig(), TreeTraining(), PAIRS, [])
 
 

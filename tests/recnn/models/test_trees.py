@@ -1,4 +1,4 @@
-"""Classifiers: what they compute of trees and sequences."""
+"""Tree classifiers, over trees and sequences."""
 
 import subprocess
 import sys
@@ -109,7 +109,7 @@ def test_dropped_words_are_unknown_in_training_only():
 
 
 def test_a_closed_vocabulary_is_refused():
-    with pytest.raises(ValueError, match="must have a word for unknown ones"):
+    with pytest.raises(ValueError, match="expected an open vocabulary"):
         TreeClassifier(TreeConfig(LABELS, input_size=6, hidden_size=4), Vocabulary(["a"], unknown=None))
 
 

@@ -1,4 +1,4 @@
-"""Steps: clipping, schedules, and what the optimizers are given."""
+"""`TrainingModule`: clipping, schedules and parameter groups."""
 
 import math
 
@@ -21,7 +21,7 @@ def made(**options):
     return TrainingModule(TreeObjective(CONFIG, options, TREES, DEV), options)
 
 
-@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])  # with sparse gradients of the word vectors, and without
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])  # with and without sparse gradients of the word vectors
 def test_clipping_bounds_the_norm_of_all_gradients(optimizer):
     training = made(optimizer=optimizer)
     model, data = training.model, training.objective.data
@@ -48,7 +48,7 @@ def test_schedules():
 
 
 def test_all_word_vectors_are_in_their_group():
-    """Of a translator there are two tables, and one of pieces."""
+    """A translator has two tables of word vectors and one of n-gram vectors."""
     config = TranslationConfig(input_size=4, hidden_size=3, subwords=20)
     pairs = [TextPair(["a", "b"], ["c"], ["c"])]
     options = TreeTraining(weight_decay=0.3, embedding_rate=0.0)

@@ -1,4 +1,4 @@
-"""Options of training: which are refused."""
+"""Settings of the training: invalid values, and batches."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Runs: the same for the same seed, whole after a kill, and clear about what is wrong."""
+"""Training runs: reproducible, resumable after a kill, and with plain error messages."""
 
 import math
 import os
@@ -86,7 +86,7 @@ KILLED = {
 COMMAND = ["train", "sentiment", "--input-size", "5", "--hidden-size", "4", "--epochs", "4", "--schedule", "linear"]
 COMMAND += ["--word-dropout", "0.1", "--batch", "150"]  # seven batches an epoch
 
-# Each run in a process of its own, which ends itself at the second batch of its third epoch, before the step.
+# Each run has a process of its own, which kills itself in the second batch of its third epoch, before the step.
 KILLER = """
 import os, signal, sys
 from recnn.cli import main
@@ -198,7 +198,7 @@ def test_half_precision_trains_and_keeps_whole_weights(tmp_path):
 
 def test_a_machine_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="precision: 16-mixed takes a GPU"):
+    with pytest.raises(InputError, match="precision: 16-mixed needs a GPU"):
         trained(tmp_path / "run", precision="16-mixed", device="auto")
     with pytest.raises(InputError, match="device: there is no CUDA device"):
         trained(tmp_path / "run", device="cuda")
@@ -214,7 +214,7 @@ def test_tensorboard_is_told_what_is_measured(tmp_path):
 
 
 class Scripted(TreeObjective):
-    """What is measured is as told, whatever the model."""
+    """An objective whose metric has given values, whatever the model."""
 
     values: tuple = ()
     better = "max"
@@ -256,7 +256,7 @@ def test_it_stops_early(tmp_path, better, step):
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_it_stops_early_after_a_stop_as_well(tmp_path, epochs):
-    """However often the run is resumed, it ends after the epochs that it has in one go."""
+    """A run stops after the same epoch, however often it is resumed."""
     kind = type("Worse", (Scripted,), {"values": (5.0, 4.0, 3.0, 2.0, 1.0)})
     trained(tmp_path / "whole", kind=kind, epochs=5, patience=2)
     trained(tmp_path / "parts", kind=kind, epochs=epochs, patience=2)
@@ -273,7 +273,7 @@ def test_nothing_of_a_users_is_written_over(tmp_path):
         folder = tmp_path / f"with {name}"
         folder.mkdir()
         (folder / name).write_text("precious")
-        with pytest.raises(RunError, match=f"with {name}/{name}: there is one already, of no run"):
+        with pytest.raises(RunError, match=f"with {name}/{name}: exists already, but not from a run"):
             trained(folder)
         assert (folder / name).read_text() == "precious"
 
@@ -287,7 +287,7 @@ def test_a_run_that_fails_at_once_leaves_its_folder_free(tmp_path):
 
 def test_fewer_epochs_than_are_done(tmp_path):
     trained(tmp_path, epochs=2)
-    with pytest.raises(RunError, match=r"resume\.ckpt: 2 epochs are done: ask for as many, or more"):
+    with pytest.raises(RunError, match=r"resume\.ckpt: the run has 2 epochs already: epochs must be at least 2, got 1"):
         trained(tmp_path, resume=True, epochs=1)
     assert read_run(tmp_path)["training"]["epochs"] == 2
     trained(tmp_path, resume=True, epochs=3)
@@ -295,7 +295,7 @@ def test_fewer_epochs_than_are_done(tmp_path):
 
 
 def test_what_a_kill_between_two_renames_left(tmp_path):
-    """The older model comes back; what was half written goes."""
+    """The older model is restored; incomplete files are removed."""
     trained(tmp_path, epochs=2)
     (tmp_path / "best").rename(tmp_path / ".best.77.old")
     for name in (".last.77.old", ".last.77.part"):
@@ -305,12 +305,12 @@ def test_what_a_kill_between_two_renames_left(tmp_path):
     assert left == []
     recnn.load(tmp_path / "best")
     (tmp_path / "best").rename(tmp_path / "elsewhere")
-    with pytest.raises(RunError, match="the models best or last are gone"):
+    with pytest.raises(RunError, match="the model best or last is missing"):
         trained(tmp_path, resume=True, epochs=4)
 
 
 def test_told_to_end(tmp_path):
-    """SIGTERM and Ctrl-C end a run with the status that a shell expects, and the run goes on afterwards."""
+    """SIGTERM and Ctrl-C end a run with the usual exit status, and the run can be resumed."""
     run = ["--epochs", "500", "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for number, status, more in ((signal.SIGTERM, 143, COMMAND), (signal.SIGINT, 130, [*COMMAND[:2], "--resume"])):
@@ -337,11 +337,11 @@ def test_folders_of_other_runs(tmp_path):
     trained(run, epochs=1)
     with pytest.raises(RunError, match="there is a run already"):
         trained(run)
-    with pytest.raises(RunError, match="its training differs in 'batch'"):
+    with pytest.raises(RunError, match=r"training\.batch differs"):
         trained(run, resume=True, batch=3)
-    with pytest.raises(RunError, match="its digest differs in 'train'"):
+    with pytest.raises(RunError, match=r"digest\.train differs"):
         trained(run, resume=True, trees=TREES[1:] + TREES[:1])
-    with pytest.raises(RunError, match="its model differs in 'cell'"):
+    with pytest.raises(RunError, match=r"model\.cell differs"):
         trained(run, replace(CONFIG, cell="gru"), resume=True)
     assert read_run(run)["training"] == asdict(options_of(epochs=1))
     for text in (b"{", b"[]", b'{"training": 3}', b"\xff", b"[" * 100_000):
@@ -368,19 +368,19 @@ def test_nothing_in_a_checkpoint_is_code(tmp_path):
 
     checkpoint = torch.load(tmp_path / "resume.ckpt", weights_only=True)
     torch.save({**checkpoint, "evil": Evil()}, tmp_path / "resume.ckpt")
-    with pytest.raises(RunError, match=r"resume\.ckpt: no checkpoint"):
+    with pytest.raises(RunError, match=r"resume\.ckpt: not a checkpoint"):
         trained(tmp_path, resume=True)
     assert not (tmp_path / "made").exists()
     for content in (b"junk", b""):
         (tmp_path / "resume.ckpt").write_bytes(content)
-        with pytest.raises(RunError, match=r"resume\.ckpt: no checkpoint"):
+        with pytest.raises(RunError, match=r"resume\.ckpt: not a checkpoint"):
             trained(tmp_path, resume=True)
 
 
 def test_what_cannot_be_trained(tmp_path):
     with pytest.raises(InputError, match="no trees to train on"):
         trained(tmp_path, trees=[])
-    with pytest.raises(InputError, match="monitor: 'speed' is none of all, binary_all, roots, binary_roots"):
+    with pytest.raises(InputError, match="monitor: 'speed' is not one of all, binary_all, roots, binary_roots"):
         trained(tmp_path / "run", monitor="speed")
     assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="the loss is nan in epoch 1, batch"):

@@ -1,4 +1,4 @@
-"""Counts and intervals by hand."""
+"""Scores counted by hand, and the equation of the Wilson interval."""
 
 import math
 

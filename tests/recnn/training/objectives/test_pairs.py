@@ -1,4 +1,4 @@
-"""The objective of pairs: its loss and its measures, against formulas in float64."""
+"""The objective of pairs: its loss and metrics, against formulas in float64."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_every_pair_comes_once_an_epoch_with_its_own_target():
 
 
 def ranks(values):
-    """From 1, equal ones at the mean of their places."""
+    """Ranks from 1; equal values get their mean rank."""
     return np.array([(values < value).sum() + ((values == value).sum() + 1) / 2 for value in values])
 
 
@@ -100,6 +100,6 @@ def test_data_are_told_apart_and_may_not_be_missing():
     assert one == objective().digest()
     assert objective(swapped).digest()["train"] != one["train"]
     assert objective(answer="entailment").digest() != one
-    for pairs, held_out, message in (([], PAIRS, "no pairs to train on"), (PAIRS, [], "no pairs to choose on")):
+    for pairs, held_out, message in (([], PAIRS, "no pairs to train on"), (PAIRS, [], "no pairs to validate on")):
         with pytest.raises(InputError, match=message):
             objective(pairs, held_out)

@@ -1,4 +1,4 @@
-"""What is learnt of sequences, and how it is measured."""
+"""The objective of sequences: its batches and its metrics."""
 
 import pytest
 import torch
@@ -58,6 +58,6 @@ def test_an_epoch_has_every_example_once_in_an_order_of_its_own():
 def test_there_must_be_sequences():
     data, none = data_for("binary", "many-to-one"), data_for("binary", "many-to-one", 0)
     config = SequenceConfig(inputs=2, outputs=1, task="binary", steps="many-to-one")
-    for pair, what in (((none, data), "train on"), ((data, none), "choose on")):
+    for pair, what in (((none, data), "train on"), ((data, none), "validate on")):
         with pytest.raises(InputError, match=f"there are no sequences to {what}"):
             SequenceObjective(config, Training(), *pair)

@@ -1,4 +1,4 @@
-"""The objective of trees: its loss and its measures, against the model's own answers."""
+"""The objective of trees: its loss and metrics, against the predictions of the model."""
 
 import math
 
@@ -82,7 +82,7 @@ def test_nodes_without_a_target_are_left_out():
     bare = Tree("", [Tree("", ["x"]), Tree("", ["y"])])
     mixed = objective(("a", "b"), trees, [bare, trees[0]])
     mixed.measure(mixed.dev[[0]])
-    with pytest.raises(InputError, match="no node of the trees to choose on has a target"):
+    with pytest.raises(InputError, match="no node of the trees to validate on has a target"):
         objective(("a", "b"), trees, [bare])
     with pytest.raises(InputError, match="no node of the trees to train on has a target"):
         objective(("a", "b"), [trees[0]], trees, targets="roots")
