@@ -69,7 +69,7 @@ def measure(what: str, nodes: int, size: tuple[int, int], repeats: int, seconds:
     small, graph = (recnn.sequence_to_graph(["w"] * n) if what == "chain" else forest(n, seed) for n in (100, nodes))
     one_pass(cell, small, torch.randn(small.num_nodes(), size[0]), train)
     x = torch.randn(graph.num_nodes(), size[0])
-    _ = recnn.schedule(graph).up
+    _ = recnn.schedule(graph).plan("up")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, at what is resident now
     before = resident("VmRSS")
     first = one_pass(cell, graph, x, train)

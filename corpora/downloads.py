@@ -8,8 +8,7 @@ without access to the publisher a copy of the archive can be put there by hand.
 import hashlib
 import os
 import socket
-import struct
-import zipfile
+import stat
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,13 +21,31 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from corpora.archives import ArchiveError, open_archive, unpacked
 from corpora.errors import DownloadError, quoted
+from corpora.locks import locked
 from corpora.text import replacing
 
 TIMEOUT = 30.0  # seconds without data
 SIZE_LIMIT = 1 << 26  # bytes of a download of unknown size
 MEMBER_LIMIT = 1 << 30  # bytes of one unpacked file; GloVe's largest has 1,037,962,819
 _CHUNK = 1 << 16
+
+
+def _problem_of_address(url: str) -> str | None:
+    """Say why nothing is downloaded from an address, or return None."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # which may not be a number
+    except ValueError as error:
+        return f"is not an address ({error})"
+    # Before an "@" there may be the name of a host that is trusted: the host is what follows.
+    if "@" in parts.netloc:
+        return "has a user name, which could be taken for the host"
+    local = parts.scheme == "http" and parts.hostname == "127.0.0.1" and port is not None
+    if not (local or (parts.scheme == "https" and parts.hostname)):
+        return "is not https"
+    return None if url.isprintable() and "\\" not in url and " " not in url else "has characters that no address has"
 
 
 class Member(NamedTuple):
@@ -51,7 +68,7 @@ class Download:
 
     Attributes:
         name: name of the corpus, as in `DOWNLOADS`.
-        url: address of the file, which must be https (or http on this machine, 127.0.0.1).
+        url: address of the file, which must be https (or http on this machine, 127.0.0.1), without a user name.
         licence: licence of the corpus.
         citation: publication to cite.
         size: size of the file in bytes, if known.
@@ -59,8 +76,8 @@ class Download:
         members: files to unpack from the archive; none for a file that is used as it is.
 
     Raises:
-        ValueError: the address is not https, a file name is not a plain name (which could be outside the folder), or a
-            checksum is missing.
+        ValueError: the address is not https or has a user name, a file name is not a plain name (which could be outside
+            the folder), or a checksum is missing.
     """
 
     name: str
@@ -72,8 +89,8 @@ class Download:
     members: tuple[Member, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("https://", "http://127.0.0.1:")):
-            raise ValueError(f"{self.name}: {self.url} is not https")
+        if problem := _problem_of_address(self.url):
+            raise ValueError(f"{self.name}: {self.url} {problem}")
         for file in (self.file, *(member.file for member in self.members)):
             if file in ("", ".", "..") or any(character in file for character in "/\\:\0"):
                 raise ValueError(f"{self.name}: {file!r} is not a plain file name")
@@ -187,12 +204,21 @@ def download(
             raise DownloadError(f"no corpus {quoted(what)}, expected one of {', '.join(DOWNLOADS)}")
         what = DOWNLOADS[what]
     to = Path(to)
-    paths, archive = [to / file for file in what.files], to / what.file
+    paths = [to / file for file in what.files]
     if what.members and all(_is_right(to / member.file, member) for member in what.members):
         for path in paths:
             say(f"{path}: already there")
         return paths
     to.mkdir(parents=True, exist_ok=True)
+    with locked(to, wait=True):  # another download to this folder may end with the same files
+        _download(what, to, say, progress)
+    return paths
+
+
+def _download(
+    what: Download, to: Path, say: Callable[[str], None], progress: Callable[[int, int | None], None]
+) -> None:
+    archive = to / what.file
     by_hand = f"download it by other means to {archive} and run this again"
     fetched = not archive.exists()
     if fetched:
@@ -206,16 +232,11 @@ def download(
         try:
             for member in what.members:
                 say(f"{to / member.file}: {_unpack(archive, member, to / member.file)}")
-        except _BrokenArchiveError as error:
+        except ArchiveError as error:
             if fetched:
                 archive.unlink()
                 raise DownloadError(f"{what.url}: broken archive: {error} (deleted); {by_hand}") from None
             raise DownloadError(f"{archive}: broken archive: {error}; move it away and run this again") from None
-    return paths
-
-
-class _BrokenArchiveError(Exception):
-    """An archive cannot be read or lacks a file."""
 
 
 class _NetworkError(Exception):
@@ -226,20 +247,23 @@ class _StartOverError(Exception):
     """The server cannot resume the transfer at the end of the partial file."""
 
 
-class _SameScheme(HTTPRedirectHandler):
-    """Refuse redirects to another scheme, such as from https to http."""
+class _Redirects(HTTPRedirectHandler):
+    """Refuse redirects to another scheme, such as from https to http, and to addresses that a record may not have."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> Request | None:
-        if (scheme := urlsplit(req.full_url).scheme) != urlsplit(newurl).scheme:
+        scheme = urlsplit(req.full_url).scheme
+        same = newurl.partition(":")[0].lower() == scheme
+        if problem := _problem_of_address(newurl) if same else f"is not {scheme}":
             fp.close()
-            raise URLError(f"redirect to {newurl}, which is not {scheme}")
+            raise URLError(f"redirect to {ascii(newurl)[1:-1]}, which {problem}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
 def _fetch(what: Download, archive: Path, by_hand: str, progress: Callable[[int, int | None], None]) -> None:
     part = archive.with_name(f".{archive.name}.part")
+    _check_part(part)
     try:
         try:
             _transfer(what, part, progress)
@@ -255,6 +279,25 @@ def _fetch(what: Download, archive: Path, by_hand: str, progress: Callable[[int,
         os.replace(part, archive)
 
 
+def _check_part(part: Path) -> None:
+    """Refuse a partial file that no download has made: what it links to would be written over.
+
+    Raises:
+        DownloadError: the file is a link or no regular file.
+    """
+    if not os.path.lexists(part):
+        return
+    found = os.lstat(part)
+    regular = stat.S_ISREG(found.st_mode)
+    if not regular or found.st_nlink > 1:
+        kind = "a link" if regular or stat.S_ISLNK(found.st_mode) else "not a file"
+        raise DownloadError(f"{part}: {kind}, expected the part of a download; move it away and run this again")
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 def _transfer(what: Download, part: Path, progress: Callable[[int, int | None], None]) -> None:
     """Download to ``part``, from where an earlier transfer stopped."""
     start, limit = part.stat().st_size if part.exists() else 0, what.size or SIZE_LIMIT
@@ -267,7 +310,7 @@ def _transfer(what: Download, part: Path, progress: Callable[[int, int | None], 
         headers["Range"] = f"bytes={start}-"
     with _network(what.url):
         try:
-            response = build_opener(_SameScheme).open(Request(what.url, headers=headers), timeout=TIMEOUT)
+            response = build_opener(_Redirects).open(Request(what.url, headers=headers), timeout=TIMEOUT)
         except HTTPError as error:
             error.close()
             if error.code == 416 and start:
@@ -283,7 +326,7 @@ def _transfer(what: Download, part: Path, progress: Callable[[int, int | None], 
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdecimal() else what.size
         done = start
-        with _writing(part), open(part, "ab" if start else "wb") as file:
+        with _writing(part), open(part, "ab" if start else "wb", opener=_no_link) as file:
             while chunk := _received(response, what.url):
                 done += len(chunk)
                 if done > limit:
@@ -338,26 +381,21 @@ def _problem(what: Download, path: Path) -> str | None:
 
 def _unpack(archive: Path, member: Member, path: Path) -> str:
     """Unpack a member unless it is there already; return what was done. A file with other content is never replaced."""
-    try:
-        with zipfile.ZipFile(archive) as file:
-            try:
-                info = file.getinfo(member.name)
-            except KeyError:
-                raise _BrokenArchiveError(f"it has no file {member.name}") from None
-            if info.file_size > MEMBER_LIMIT:
-                raise _BrokenArchiveError(f"{member.name} has {info.file_size:,} bytes, more than {MEMBER_LIMIT:,}")
-            if path.exists():
-                if _is_right(path, member) if member.sha256 else _crc32(path) == (info.file_size, info.CRC):
-                    return "already there"
-                raise DownloadError(f"{path}: differs from the published file; move it away and run this again")
-            with file.open(info) as source, _writing(path), replacing(path) as part:
-                with open(part, "wb") as target:
-                    for chunk in _chunks(source):
-                        target.write(chunk)
-                if member.sha256 is not None and (found := _sha256(part)) != member.sha256:
-                    raise _BrokenArchiveError(f"{member.name} has sha256 {found}, expected {member.sha256}")
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, UnicodeDecodeError, RuntimeError) as error:
-        raise _BrokenArchiveError(" ".join(str(error).split()) or type(error).__name__) from None
+    with open_archive(archive) as file:
+        try:
+            info = file.getinfo(member.name)
+        except KeyError:
+            raise ArchiveError(f"it has no file {member.name}") from None
+        if path.exists():
+            if _is_right(path, member) if member.sha256 else _crc32(path) == (info.file_size, info.CRC):
+                return "already there"
+            raise DownloadError(f"{path}: differs from the published file; move it away and run this again")
+        with _writing(path), replacing(path) as part:
+            with open(part, "xb") as target:
+                for chunk in unpacked(file, info, MEMBER_LIMIT):
+                    target.write(chunk)
+            if member.sha256 is not None and (found := _sha256(part)) != member.sha256:
+                raise ArchiveError(f"{member.name} has sha256 {found}, expected {member.sha256}")
     return "unpacked"
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from parsers.errors import InputError
+from parsers.printing import printable
 
 
 class CorpusError(InputError):
@@ -15,7 +16,7 @@ class DownloadError(InputError):
 
 def error_at(path: str | Path, line: int, column: int, problem: str) -> CorpusError:
     """Make a `CorpusError` whose message begins with the file, line and column of the problem."""
-    return CorpusError(f"{path}, line {line}, column {column}: {problem}")
+    return CorpusError(printable(f"{path}, line {line}, column {column}: {problem}"))
 
 
 def quoted(text: str) -> str:

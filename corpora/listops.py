@@ -19,8 +19,9 @@ from nltk import Tree
 
 from corpora.errors import error_at, quoted
 from corpora.text import fields, lines
+from parsers.bracketed import brackets
 from parsers.errors import TreeError
-from parsers.trees import brackets, constituents
+from parsers.trees import constituents
 
 OPERATORS: dict[str, Callable[[list[int]], int]] = {
     "MIN": min,

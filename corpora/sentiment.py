@@ -23,7 +23,8 @@ from nltk.grammar import ProbabilisticProduction
 
 from corpora.sst import read_sst
 from corpora.text import write_lines
-from parsers.trees import brackets, constituents, words_of
+from parsers.bracketed import brackets
+from parsers.trees import constituents, words_of
 
 SENTIMENT_SIZES = {"train": 800, "dev": 200, "test": 200}
 

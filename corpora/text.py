@@ -1,11 +1,13 @@
 """Reading and writing of text files line by line; errors have the file, line, column and problem."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from corpora.errors import error_at
+from corpora.parts import part_beside, sweep
 
 LINE_LIMIT = 1 << 24  # bytes; protects the memory from files that are not text
 WORD_LIMIT = 10_000  # characters; longer than any word or web address
@@ -50,11 +52,23 @@ def fields(line: str) -> list[tuple[int, str]]:
     return found
 
 
+def composed(word: str) -> str:
+    """Return ``word`` in Unicode's composed form NFC, in which canonically equivalent words are equal.
+
+    Raises:
+        TypeError: ``word`` is not a string.
+    """
+    if not isinstance(word, str):
+        raise TypeError(f"expected a word as a string, got {type(word).__name__}: {word!r}")
+    return word if word.isascii() else unicodedata.normalize("NFC", word)
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Replace a file atomically: yield a temporary path beside ``path``, and rename it to ``path`` at the end."""
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    sweep(path)
+    part = part_beside(path)
     try:
         yield part
         os.replace(part, path)

@@ -5,9 +5,6 @@ are from tatoeba.org. A sentence may have several translations, on separate line
 """
 
 import re
-import shutil
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -17,10 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
+from corpora.archives import ArchiveError, open_archive, unpacked
 from corpora.errors import CorpusError, error_at
 from corpora.text import fields, lines
 
 Language = Literal["english", "french"]
+
+UNPACKED_LIMIT = 1 << 28
+"""Largest number of bytes of a text in an archive, ten times the size of the largest file of manythings.org."""
 
 TRANSLATION_SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
 
@@ -79,7 +80,8 @@ def read_translations(path: str | Path) -> Iterator[Translation]:
 
     Raises:
         CorpusError: there is no pair, a line does not have two or three columns, a sentence is empty, or the archive is
-            broken. All pairs before it have been yielded. The column is that of the file, before normalisation.
+            broken or unpacks to more than `UNPACKED_LIMIT` bytes. All pairs before it have been yielded. The column is
+            that of the file, before normalisation.
         OSError: the file cannot be read.
     """
     path = Path(path)
@@ -116,15 +118,19 @@ def _extracted(path: Path) -> Iterator[tuple[Path, str]]:
     with TemporaryDirectory() as folder:
         text = Path(folder, "text")
         try:
-            with zipfile.ZipFile(path) as archive:
+            with open_archive(path) as archive:
                 names = [name for name in archive.namelist() if re.search(r"(^|/)[^_/][^/]*\.txt$", name)]
                 if len(names) != 1:
                     raise error_at(path, 1, 1, f"expected one .txt in this archive, found {len(names)}")
-                with archive.open(names[0]) as source, open(text, "wb") as target:
-                    shutil.copyfileobj(source, target)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+                with open(text, "wb") as target:
+                    for chunk in unpacked(archive, archive.getinfo(names[0]), UNPACKED_LIMIT):
+                        target.write(chunk)
+        except ArchiveError as error:
             raise error_at(path, 1, 1, f"not a readable zip archive: {error}") from None
-        yield text, names[0]
+        except OSError as error:
+            error.filename = error.filename or str(text)  # the disk that is full is that of temporary files
+            raise
+        yield text, names[0] if names[0].isprintable() else repr(names[0])
 
 
 def split_pairs(

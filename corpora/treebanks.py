@@ -1,4 +1,4 @@
-"""Reading of trees in Penn Treebank brackets, and the usual preprocessing.
+"""Reading of files of trees in Penn Treebank brackets, and the usual preprocessing.
 
 The preprocessing functions are those that NLTK lacks (it has `Tree.chomsky_normal_form` for binarisation and
 `Tree.collapse_unary`). Each returns a new tree, so that they compose: ``map(remove_traces, read_trees(path))``.
@@ -6,6 +6,7 @@ The preprocessing functions are those that NLTK lacks (it has `Tree.chomsky_norm
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,10 @@ from nltk import Tree
 
 from corpora.errors import error_at
 from corpora.text import WORD_LIMIT, lines
+from parsers.bracketed import read_brackets
 from parsers.errors import TreeError
 from parsers.trees import constituents
 
-# Only ASCII white space separates tokens: words of real treebanks contain no-break spaces ("8 1\/2" in SST).
-_TOKEN = re.compile(r"[()]|[^() \t\r\n\f\v]+")
 _ESCAPE = re.compile(r"-([LR][RSC])B-|\\([/*])")
 _BRACKETS = {"LR": "(", "RR": ")", "LS": "[", "RS": "]", "LC": "{", "RC": "}"}
 
@@ -26,7 +26,8 @@ def read_trees(path: str | Path, expect: tuple[int, int] | None = None) -> Itera
     """Read the trees of a UTF-8 file, one by one.
 
     A tree may span several lines, and a line may have several trees. Empty outer brackets, as in ``( (S ...) )``, are
-    removed; function tags, traces and escapes are kept.
+    removed; function tags, traces and the escapes of treebanks are kept. Those of `parsers.brackets` are undone: this
+    is its inverse, `parsers.tree_from_brackets`, for files.
 
     Args:
         path: the file.
@@ -55,49 +56,23 @@ def parse_brackets(
         check_label: returns the problem of a label, or None; the error has the position of the label.
         check_node: returns the problem of a complete node, or None; the error has the position of its bracket.
     """
-    opened: list[tuple[Tree, int, int]] = []  # open brackets: tree, line and column
-    labelled = True  # the next token is a word, not the label of a new node
-    number, line, trees, nodes = 1, "", 0, 0
-    for number, line in lines(path):
-        for match in _TOKEN.finditer(line):
-            token, column = match.group(), match.start() + 1
-            if token == "(":
-                opened.append((Tree("", []), number, column))
-                labelled = False
-                nodes += 1
-            elif len(token) > WORD_LIMIT:
-                raise error_at(path, number, column, f"a word of {len(token):,} characters (limit: {WORD_LIMIT:,})")
-            elif not opened:
-                raise error_at(path, number, column, f"{token!r} outside of any tree")
-            elif token != ")":
-                if labelled:
-                    opened[-1][0].append(token)
-                    continue
-                if problem := check_label(token):
-                    raise error_at(path, number, column, problem)
-                opened[-1][0].set_label(token)
-                labelled = True
-            else:
-                labelled = True
-                tree, start_line, start_column = opened.pop()
-                problem = check_node(tree) if len(tree) else f"the phrase ({tree.label()}) has no words"
-                if problem:
-                    raise error_at(path, start_line, start_column, problem)
-                if opened:
-                    opened[-1][0].append(tree)
-                    continue
-                if not tree.label() and len(tree) == 1 and isinstance(tree[0], Tree):
-                    tree = tree[0]
-                    nodes -= 1
-                trees += 1
-                yield tree
-    if opened:
-        raise error_at(path, *opened[-1][1:], "this bracket is never closed")
+    end, trees, nodes = (1, 1), 0, 0
+
+    def text() -> Iterator[tuple[int, str]]:
+        nonlocal end
+        for number, line in lines(path):
+            end = number, len(line) + 1
+            yield number, line
+
+    for tree in read_brackets(text(), partial(error_at, path), check_label, check_node, WORD_LIMIT):
+        trees += 1
+        nodes += sum(isinstance(c.node, Tree) for c in constituents(tree)) if expect else 0
+        yield tree
     if not trees:
         raise error_at(path, 1, 1, "no tree in this file")
     if expect and expect != (trees, nodes):
         problem = f"expected trees: {expect[0]:,}, nodes: {expect[1]:,}; found trees: {trees:,}, nodes: {nodes:,}"
-        raise error_at(path, number, len(line) + 1, problem)
+        raise error_at(path, *end, problem)
 
 
 def strip_functions(tree: Tree) -> Tree:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import error_at, quoted
-from corpora.text import lines
+from corpora.text import composed, lines
 
 _HEADER = re.compile(r"([0-9]{1,18}) ([1-9][0-9]{0,8})")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -48,7 +48,7 @@ def read_vectors(path: str | Path, words: Iterable[str]) -> Vectors:
 
     Args:
         path: the file.
-        words: the words, such as a `Vocabulary`; they must match exactly.
+        words: the words, such as a `Vocabulary`; they must match exactly, but for Unicode's composition.
 
     Raises:
         CorpusError: there are no vectors, a line has another number of columns than the first, a number of one of the
@@ -58,12 +58,12 @@ def read_vectors(path: str | Path, words: Iterable[str]) -> Vectors:
     places: dict[str, list[int]] = {}
     count = 0
     for count, word in enumerate(words, 1):
-        places.setdefault(word, []).append(count - 1)
+        places.setdefault(composed(word), []).append(count - 1)
     rows, found = np.zeros((count, 0), np.float32), np.zeros(count, np.bool_)
     for row in _rows(path):
         if not rows.shape[1]:
             rows = np.zeros((count, row.size), np.float32)
-        if wanted := places.pop(row.word, None):
+        if wanted := places.pop(composed(row.word), None):
             rows[wanted] = _numbers(path, row)
             found[wanted] = True
     return Vectors(rows, found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Self, overload
 
 from corpora.errors import error_at
-from corpora.text import lines, write_lines
+from corpora.text import composed, lines, write_lines
 from parsers.errors import InputError
 from parsers.tokens import known_form
 
@@ -18,7 +18,8 @@ class Vocabulary(Sequence[str]):
 
     An open vocabulary has an unknown word at index 0, for all words that it does not contain: `index` looks a word up
     as written, then in lower case, then capitalised, and otherwise returns 0. A closed one (``unknown=None``) looks
-    words up exactly, and raises an error for others.
+    words up exactly, and raises an error for others. Words that are canonically equivalent in Unicode, such as "é" in
+    one character (NFC) or in two (NFD), are the same word, which is kept as it is given first.
 
     Args:
         words: the words; repetitions are ignored.
@@ -34,12 +35,21 @@ class Vocabulary(Sequence[str]):
 
     def __init__(self, words: Iterable[str] = (), unknown: str | None = "<unk>", specials: Iterable[str] = ()) -> None:
         self.unknown = unknown
-        first = [] if unknown is None else [unknown]
-        self.specials = tuple(dict.fromkeys([*first, *specials]))
-        self._indices = {word: index for index, word in enumerate(self.specials)}
+        self._words: list[str] = []
+        self._indices: dict[str, int] = {}  # of each word as it was given, and in NFC
+        self._extend([*([] if unknown is None else [unknown]), *specials])
+        self.specials = tuple(self._words)
+        self._extend(words)
+
+    def _extend(self, words: Iterable[str]) -> None:
         for word in words:
-            self._indices.setdefault(word, len(self._indices))
-        self._words = list(self._indices)
+            if composed(word) not in self._indices:
+                self._add(word)
+
+    def _add(self, word: str) -> None:
+        self._indices[word] = len(self._words)
+        self._indices.setdefault(composed(word), len(self._words))
+        self._words.append(word)
 
     @classmethod
     def of(
@@ -53,14 +63,14 @@ class Vocabulary(Sequence[str]):
         """Make the vocabulary of a corpus, most frequent words first; equally frequent ones in order of appearance.
 
         Args:
-            tokens: all words of the corpus, with repetitions; iterated once.
+            tokens: all words of the corpus, with repetitions; iterated once. They are normalised to NFC.
             min_count: frequency below which a word is left out.
             unknown: the unknown word; None for a closed vocabulary.
             specials: further special words.
             max_size: largest number of words, without special ones; None for any.
         """
-        counts = Counter(tokens)
-        special = {unknown, *(specials := tuple(specials))}
+        counts = Counter(map(composed, tokens))
+        special = set(map(composed, [*([] if unknown is None else [unknown]), *(specials := tuple(specials))]))
         words = (word for word, count in counts.most_common() if count >= min_count and word not in special)
         return cls(islice(words, max_size), unknown, specials)
 
@@ -88,10 +98,17 @@ class Vocabulary(Sequence[str]):
         if len(words) != header.size:
             problem = f"expected {header.size} words, as in the first line, found {len(words)}"
             raise error_at(path, number, len(line) + 1, problem)
-        vocabulary = cls(words, header.unknown, words[: header.specials])
-        if vocabulary._words != words:
-            place = next(i for i, word in enumerate(words) if i >= len(vocabulary) or vocabulary[i] != word)
-            raise error_at(path, place + 2, 1, f"the word {words[place]!r} is repeated or misplaced")
+        vocabulary = cls((), header.unknown, words[: header.specials])
+        specials = len(vocabulary)
+        for place, word in enumerate(words):
+            known = vocabulary._indices.get(word)
+            # Files of older versions may have equivalent words: each keeps its index.
+            if place >= specials and (known is None or vocabulary[known] != word):
+                vocabulary._add(word)
+            if place >= len(vocabulary) or vocabulary[place] != word:
+                raise error_at(path, place + 2, 1, f"the word {word!r} is repeated or misplaced")
+        if len(vocabulary) != len(words):
+            raise error_at(path, number, len(line) + 1, f"the unknown word {header.unknown!r} is missing")
         return vocabulary
 
     def save(self, path: str | Path) -> None:
@@ -102,19 +119,36 @@ class Vocabulary(Sequence[str]):
         header = _Header(self.unknown, len(self.specials), len(self))
         write_lines(path, map(json.dumps, [header._asdict(), *self._words]))
 
-    def index(self, word: str, *_: int) -> int:
-        """Return the index of ``word``; further arguments of `Sequence.index` are ignored.
+    def index(self, word: str, start: int = 0, stop: int | None = None) -> int:
+        """Return the index of ``word``.
+
+        Args:
+            word: the word.
+            start: first index allowed, as in `tuple.index`; a negative one counts from the end.
+            stop: end of the indices allowed; None for all.
 
         Raises:
-            InputError: the vocabulary is closed and does not contain the word.
+            InputError: the vocabulary is closed and does not contain the word, or its index is not in the range from
+                ``start`` to ``stop``.
         """
-        if (index := self._indices.get(word)) is not None:
-            return index
-        if self.unknown is None:
-            shown = ", ".join(self._words[:8]) + (", ..." if len(self) > 8 else "")
-            raise InputError(f"{word!r} is not among the {len(self)} entries of the vocabulary: {shown}")
-        form = known_form(word, self._indices)
-        return 0 if form is None else self._indices[form]
+        index = self._indices.get(word)
+        if index is None:
+            index = self._index_of_form(word)
+        if (start, stop) != (0, None) and index not in (allowed := range(len(self))[start:stop]):
+            bounds = f"{allowed.start} up to {allowed.stop}"
+            raise InputError(f"{word!r} has the index {index}, expected one from {bounds}")
+        return index
+
+    def _index_of_form(self, word: str) -> int:
+        """Look up a word that is not in the vocabulary as it is written."""
+        word = composed(word)
+        form = known_form(word, self._indices) if self.unknown is not None or word in self._indices else None
+        if form is not None:
+            return self._indices[form]
+        if self.unknown is not None:
+            return 0
+        shown = ", ".join(self._words[:8]) + (", ..." if len(self) > 8 else "")
+        raise InputError(f"{word!r} is not among the {len(self)} entries of the vocabulary: {shown}")
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -130,7 +164,7 @@ class Vocabulary(Sequence[str]):
         return iter(self._words)
 
     def __contains__(self, word: object) -> bool:
-        return word in self._indices
+        return word in self._indices or (isinstance(word, str) and composed(word) in self._indices)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self._content() == other._content()

@@ -1,14 +1,18 @@
+from .bracketed import brackets as brackets
+from .bracketed import tree_from_brackets as tree_from_brackets
 from .errors import EmptySentenceError as EmptySentenceError
 from .errors import GrammarError as GrammarError
 from .errors import InputError as InputError
+from .errors import LimitError as LimitError
 from .errors import NoParseError as NoParseError
 from .errors import ProductionError as ProductionError
 from .errors import SentenceError as SentenceError
 from .errors import TreeError as TreeError
 from .errors import UnknownWordError as UnknownWordError
 from .grammar import GrammarParser as GrammarParser
-from .grammar import bundled_grammars as bundled_grammars
-from .grammar import load_grammar as load_grammar
+from .grammar import Parses as Parses
+from .loading import bundled_grammars as bundled_grammars
+from .loading import load_grammar as load_grammar
 from .rules import Rule as Rule
 from .rules import productions as productions
 from .rules import tree_from_productions as tree_from_productions
@@ -16,6 +20,5 @@ from .shapes import shaped as shaped
 from .tokens import known_form as known_form
 from .tokens import tokenize as tokenize
 from .trees import binarised as binarised
-from .trees import brackets as brackets
 from .trees import constituents as constituents
 from .trees import words_of as words_of

@@ -10,7 +10,7 @@ class GrammarError(InputError):
 
 
 class SentenceError(InputError):
-    """A sentence that a grammar cannot parse; base class of the three possible reasons."""
+    """A sentence that a grammar cannot parse; base class of the possible reasons."""
 
 
 class EmptySentenceError(SentenceError):
@@ -23,6 +23,10 @@ class UnknownWordError(SentenceError):
 
 class NoParseError(SentenceError):
     """A sentence of known words that cannot be derived from the start symbol."""
+
+
+class LimitError(SentenceError):
+    """A sentence whose chart, or the search in it, is too large or takes too long."""
 
 
 class TreeError(InputError):

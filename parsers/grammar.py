@@ -1,166 +1,171 @@
-"""Parsing of sentences with NLTK's grammars: all parses, lazily and best first, or the best one."""
+"""Parsing of sentences with grammars: all parses, lazily and best first, or the best one."""
 
-import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from importlib.resources import files
-from math import fsum
-from pathlib import Path
+from typing import NamedTuple
 
-from nltk import CFG, PCFG, ChartParser, Nonterminal, Tree
-from nltk.grammar import is_terminal
+from nltk import CFG, Nonterminal, Tree
+from nltk.grammar import FeatureGrammar, is_terminal
 from nltk.parse.chart import Chart
 
-from parsers.errors import EmptySentenceError, GrammarError, NoParseError, UnknownWordError
-from parsers.forest import derivations
-from parsers.tokens import is_punctuation, known_form, tokenize
+from parsers.chart import Budget, build_chart, roots_of, symbol_name
+from parsers.errors import EmptySentenceError, NoParseError, SentenceError, UnknownWordError
+from parsers.forest import ParseForest
+from parsers.tokens import Spellings, is_sentence_punctuation, tokenize, typed_quotes
 
-_BUNDLED = files("parsers") / "grammars"
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_PROBABILITY = re.compile(r"\[\s*[\d.]+\s*\]")
-
-
-def bundled_grammars() -> list[str]:
-    """Return the names of the bundled grammars, for `load_grammar`."""
-    return sorted(entry.name.removesuffix(".cfg") for entry in _BUNDLED.iterdir() if entry.name.endswith(".cfg"))
+MAX_EDGES = 1_000_000
+MAX_FEATURE_EDGES = 100_000  # they take ten times as long
+_SHOWN = 5  # phrases or words in a message
+_SUGGESTED_FROM = 20_000  # words; a search for similar words in a larger lexicon takes seconds
 
 
-def load_grammar(source: str | Path) -> CFG:
-    """Load a context-free grammar.
+class Parses(Iterator[Tree]):
+    """Iterator over the parses of a sentence.
 
-    The start symbol is the left side of the first rule, unless a line ``%start S`` sets another.
-
-    Args:
-        source: the name of a bundled grammar, the path of a UTF-8 file, or the text of a grammar (any string that
-            contains ``->``).
-
-    Returns:
-        An `nltk.PCFG` if the rules have probabilities (``NP -> Det Noun [0.7]``), otherwise an `nltk.CFG`.
-
-    Raises:
-        GrammarError: the grammar cannot be found or read, or is malformed; the message has the line number.
+    Attributes:
+        words: the words of the sentence, which are the leaves of the trees.
+        dropped: punctuation that is not in the grammar and so in none of the trees.
     """
-    if "->" in str(source):
-        return _parse_grammar(str(source), "grammar text")
-    if str(source) in bundled_grammars():
-        return _parse_grammar((_BUNDLED / f"{source}.cfg").read_text("utf-8"), f"grammar '{source}'")
-    try:
-        return _parse_grammar(Path(source).read_text("utf-8-sig"), f"grammar {source}")
-    except (FileNotFoundError, NotADirectoryError):
-        names = ", ".join(bundled_grammars())
-        raise GrammarError(f"grammar {source}: no such file, and no bundled grammar of that name ({names})") from None
-    except UnicodeDecodeError as error:
-        raise GrammarError(f"grammar {source}: not UTF-8 text (byte {error.start + 1})") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, GrammarError):
-            raise
-        raise GrammarError(f"grammar {source}: {getattr(error, 'strerror', None) or error}") from None
+
+    def __init__(self, trees: Iterator[Tree], words: list[str], dropped: list[str]) -> None:
+        self._trees, self.words, self.dropped = trees, words, dropped
+
+    def __next__(self) -> Tree:
+        return next(self._trees)
 
 
-def _parse_grammar(text: str, name: str) -> CFG:
-    bare = "\n".join(_QUOTED.sub("", line).split("#")[0] for line in text.splitlines())
-    try:
-        return PCFG.fromstring(text) if _PROBABILITY.search(bare) else CFG.fromstring(text)
-    except ValueError as error:
-        raise GrammarError(f"{name}, {_complaint(str(error), bare)}") from None
+class _Found(NamedTuple):
+    """A word of a sentence and the words of the grammar that it can stand for."""
 
-
-def _complaint(message: str, text: str) -> str:
-    """Reword NLTK's error message about a grammar, with the line number."""
-    if match := re.match(r"Unable to parse line (\d+): (.*)\n(.*)", message):
-        number, line, reason = match.groups()
-        return f"line {number}: {reason[0].lower()}{reason[1:]} (in: {line})"
-    if match := re.match(r"Productions for (\S+) do not sum to 1", message):
-        symbol = match.group(1)
-        lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.split("->")[0].strip() == symbol]
-        total = fsum(float(p.strip("[] ")) for _, line in lines for p in _PROBABILITY.findall(line))
-        return f"line {lines[0][0] if lines else 1}: the probabilities of {symbol} sum to {total:g}, not to 1"
-    return f"line 1: {message[0].lower()}{message[1:].rstrip('!')}"
+    word: str
+    spellings: list[str]
 
 
 class GrammarParser:
-    """Parser for a context-free grammar, plain (`nltk.CFG`) or probabilistic (`nltk.PCFG`).
+    """Parser for a context-free grammar: plain (`nltk.CFG`), probabilistic (`nltk.PCFG`) or with features.
 
-    A sentence is a string, which is split into words by the Penn Treebank's conventions, or a list of tokens. A word
-    is looked up in the grammar as written, then in lower case, then capitalised; the trees have the words as written.
-    Punctuation that is not in the grammar is dropped from a string, but not from a list.
+    A sentence is a string, which is split into words by the Penn Treebank's conventions, or a list of tokens, which
+    suits grammars with other words (``"don't"``, ``'New York'``). A word stands for the word of the grammar that is
+    written like it, in lower case or capitalised: ``May dogs run`` has the readings of ``May`` and ``may``. Trees have
+    the words as written.
+
+    Full stops, commas, semicolons, colons, question and exclamation marks and quotes that are not in the grammar are
+    dropped from a string, see `Parses`, but not from a list. All other words that are not in the grammar are errors.
+
+    Every phrase of a tree has at least one word: rules with an empty right side (``Det -> ``) are not used. The labels
+    of trees of a feature grammar (`nltk.grammar.FeatureGrammar`) are the symbols without their features, and trees that
+    differ in features alone are one.
 
     Args:
         grammar: the grammar, see `load_grammar`.
+        max_edges: largest number of edges in the chart of a sentence. An edge is counted once for each way to make it
+            of two smaller ones. None for `MAX_EDGES`, a million, which take up to a gigabyte, or for a grammar with
+            features `MAX_FEATURE_EDGES`, a tenth of that.
+        timeout: seconds for the chart of a sentence, and for the search for each of its trees; None for no limit.
 
-    >>> from parsers import brackets
+    >>> from parsers import brackets, load_grammar
     >>> parser = GrammarParser(load_grammar("duck"))
     >>> for tree in parser.parses("The boy saw her duck."):
     ...     print(f"{tree.prob():.6f}", brackets(tree))
     0.002881 (S (NP (Det The) (Noun boy)) (VP (Verb saw) (NP (Det her) (Noun duck))))
     0.002117 (S (NP (Det The) (Noun boy)) (VP (Verb saw) (SC (NP (Pron her)) (Bare duck))))
+    >>> parser.parses("The boy saw her duck.").dropped
+    ['.']
     """
 
-    def __init__(self, grammar: CFG) -> None:
-        self.grammar = grammar
+    def __init__(self, grammar: CFG, max_edges: int | None = None, timeout: float | None = None) -> None:
+        most = MAX_FEATURE_EDGES if isinstance(grammar, FeatureGrammar) else MAX_EDGES
+        self.grammar, self.max_edges, self.timeout = grammar, most if max_edges is None else max_edges, timeout
         self.start: Nonterminal = grammar.start()
         self.lexicon = frozenset(s for p in grammar.productions() for s in p.rhs() if is_terminal(s))
-        self._parser = ChartParser(grammar)
+        self._spellings = Spellings(self.lexicon)
 
-    def parses(self, sentence: str | Sequence[str]) -> Iterator[Tree]:
+    def parses(self, sentence: str | Sequence[str]) -> Parses:
         """Return an iterator over all parses of ``sentence``.
 
         The trees are built one by one, so that the first few of a highly ambiguous sentence are cheap. With a PCFG
         they are `nltk.ProbabilisticTree` objects, most probable first. Errors are raised by the call itself, not by the
-        iteration.
+        iteration, but for a limit that is reached by the search for a further tree.
 
         Raises:
             EmptySentenceError: the sentence has no words.
             UnknownWordError: words are not in the grammar.
             NoParseError: the words cannot be derived from the start symbol.
+            LimitError: ``max_edges`` or ``timeout`` was reached.
+            SentenceError: a token is not a string, or the sentence is too long for NLTK's tokenizer.
         """
-        tokens, forms = self._look_up(sentence)
-        chart = self._parser.chart_parse(forms)
-        roots = list(chart.select(start=0, end=len(forms), lhs=self.start, is_complete=True))
+        found, dropped = self._look_up(sentence)
+        words = [one.word for one in found]
+        budget = Budget(_shown(sentence), self.max_edges, self.timeout)
+        chart = build_chart(self.grammar, [one.spellings for one in found], budget)
+        roots = roots_of(chart, self.grammar)
         if not roots:
-            raise NoParseError(self._why_not(tokens, chart))
-        return derivations(chart, roots, tokens, self.grammar)
+            raise NoParseError(self._why_not(words, chart))
+        return Parses(ParseForest(chart, roots, words, self.grammar).trees(budget), words, dropped)
 
     def parse(self, sentence: str | Sequence[str]) -> Tree:
         """Return the first tree of `parses`, with a PCFG the most probable one; raises the same errors."""
         return next(self.parses(sentence))
 
-    def _look_up(self, sentence: str | Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return the tokens to parse, as written and in the form in which they are in the grammar."""
+    def _look_up(self, sentence: str | Sequence[str]) -> tuple[list[_Found], list[str]]:
+        """Return the words to parse and the punctuation that is dropped."""
         tokens = tokenize(sentence)
-        forms = [known_form(token, self.lexicon) for token in tokens]
+        wrong = next((i for i, token in enumerate(tokens) if not isinstance(token, str)), None)
+        if wrong is not None:
+            raise SentenceError(f"token {wrong + 1} is not a string: {tokens[wrong]!r}")
+        shown, dropped = _shown(sentence), []
         if isinstance(sentence, str):
-            kept = [i for i, token in enumerate(tokens) if forms[i] is not None or not is_punctuation(token)]
-            tokens, forms = [tokens[i] for i in kept], [forms[i] for i in kept]
-        shown = _shown(sentence)
-        if not tokens:
+            found = [self._written(*pair) for pair in zip(typed_quotes(sentence, tokens), tokens, strict=True)]
+            dropped = [one.word for one in found if not one.spellings and is_sentence_punctuation(one.word)]
+            found = [one for one in found if one.spellings or not is_sentence_punctuation(one.word)]
+        else:
+            found = [_Found(token, self._spellings.of(token)) for token in tokens]
+        if not found:
             raise EmptySentenceError(f"sentence {shown}: no words")
-        unknown = [self._unknown(token, i) for i, token in enumerate(tokens) if forms[i] is None]
+        unknown = [i for i, one in enumerate(found) if not one.spellings or not one.word]
         if unknown:
-            raise UnknownWordError(f"sentence {shown}: the grammar has no word {', '.join(unknown)}")
-        return tokens, [form for form in forms if form is not None]
+            names = [self._unknown(found[i].word, i) for i in unknown[:_SHOWN]]
+            more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+            raise UnknownWordError(f"sentence {shown}: the grammar has no word {', '.join(names)}{more}")
+        return found, dropped
+
+    def _written(self, typed: str, token: str) -> _Found:
+        """Look up a quote as it was typed, and otherwise as the Penn Treebank writes it."""
+        for word in (typed, token):
+            if spellings := self._spellings.of(word):
+                return _Found(word, spellings)
+        return _Found(typed, [])
 
     def _unknown(self, token: str, index: int) -> str:
-        near = get_close_matches(token, self.lexicon, n=1)
-        return f"{token!r} (word {index + 1}{f', did you mean {near[0]!r}?' if near else ''})"
+        near = get_close_matches(token, self.lexicon, n=1) if len(self.lexicon) <= _SUGGESTED_FROM else []
+        return f"{_shown(token)} (word {index + 1}{f', did you mean {near[0]!r}?' if near else ''})"
 
-    def _why_not(self, tokens: list[str], chart: Chart) -> str:
+    def _why_not(self, words: list[str], chart: Chart) -> str:
         phrases = [edge for edge in chart.select(is_complete=True) if not is_terminal(edge.lhs())]
         longest = max((edge.length() for edge in phrases), default=0)
-        found = ", ".join(
-            sorted({f"{e.lhs()} {' '.join(tokens[e.start() : e.end()])!r}" for e in phrases if e.length() == longest})
+        found = sorted(
+            {f"{symbol_name(e.lhs())} {_shown(words[e.start() : e.end()])}" for e in phrases if e.length() == longest}
         )
-        left = {p.lhs() for p in self.grammar.productions()}
-        unruled = sorted(
-            {str(s) for p in self.grammar.productions() for s in p.rhs() if not is_terminal(s) and s not in left}
-        )
+        rules = self.grammar.productions()
+        left = {symbol_name(p.lhs()) for p in rules}
+        unruled = sorted({symbol_name(s) for p in rules for s in p.rhs() if not is_terminal(s)} - left)
+        empty = next((p for p in rules if not any(p.rhs())), None)
         return (
-            f"sentence {_shown(tokens)}: no parse as {self.start}, the start symbol of the grammar; "
-            f"longest phrases found: {found or 'none'}"
-            + (f"; the grammar has no rule for {', '.join(unruled)}" if unruled else "")
+            f"sentence {_shown(words)}: no parse as {symbol_name(self.start)}, the start symbol of the grammar; "
+            f"longest phrases found: {_several(found) or 'none'}"
+            + (f"; the grammar has no rule for {_several(unruled)}" if unruled else "")
+            + (
+                f"; a rule with an empty right side ({empty}) is not used, as a phrase has words"
+                if empty is not None
+                else ""
+            )
         )
+
+
+def _several(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _shown(sentence: str | Sequence[str]) -> str:
-    text = sentence if isinstance(sentence, str) else " ".join(sentence)
+    text = sentence if isinstance(sentence, str) else " ".join(map(str, sentence))
     return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -100,8 +100,8 @@ def tree_from_productions(words: Sequence[str], rules: Iterable[Rule | tuple[int
     if len(labelled) != 1:
         raise ProductionError("labelled and unlabelled rules are mixed" if labelled else "there are no rules")
     if (1, len(words)) not in by_span:
-        tops = [span for span in by_span if not any(o[0] <= span[0] and span[1] <= o[1] and o != span for o in by_span)]
-        shown = "; ".join(str(by_span[span][0]) for span in sorted(tops))
+        tops = _topmost(by_span)
+        shown = "; ".join(str(by_span[span][0]) for span in tops[:5]) + ("; ..." if len(tops) > 5 else "")
         raise ProductionError(f"no rule spans all words 1..{len(words)}; the topmost rules: {shown}")
 
     top = by_span[1, len(words)]
@@ -161,6 +161,15 @@ def _checked(given: Rule | tuple[int, ...], n: int) -> Rule:
     return rule
 
 
+def _topmost(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the spans that are in no other, from left to right."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not found or end > found[-1][1]:
+            found.append((start, end))
+    return found
+
+
 def _top_label(rules: list[Rule]) -> str:
     """Topmost label of ``rules``, all over the same words: more often a parent than the child of a unary rule."""
     starts = Counter(rule.parent for rule in rules)
@@ -199,7 +208,9 @@ def _top_down(label: str, rules: list[Rule], parent: Rule | None) -> list[Rule]:
     path = [*reversed(path), last[0]]
     reached = [label, *(rule.children[0] for rule in path[:-1])]
     wrong = next((rule for rule, name in zip(path, reached, strict=True) if rule.parent != name), None)
-    wrong = wrong or next((rule for rule in rules if rule not in path), None)
+    if wrong is None and len(path) < len(rules):
+        placed = set(map(id, path))
+        wrong = next(rule for rule in rules if id(rule) not in placed)
     if wrong is not None:
         expected = f"child {label!r} of ({parent})" if parent else f"root {label!r}"
         raise ProductionError(f"rule ({wrong}): its label {wrong.parent!r} does not fit the {expected}")

@@ -1,9 +1,14 @@
 """Tokenisation of sentences, and the lookup of tokens in a lexicon."""
 
+import re
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cache
 from typing import Any
+
+from parsers.errors import SentenceError
+
+_QUOTES = re.compile(r"``|''|\"")
 
 
 @cache
@@ -14,15 +19,36 @@ def _tokenizer() -> Any:
 
 
 def tokenize(sentence: str | Sequence[str]) -> list[str]:
-    """Split ``sentence`` into tokens by the Penn Treebank's conventions; a list of tokens is returned unchanged."""
-    if isinstance(sentence, str):
+    """Split ``sentence`` into tokens by the Penn Treebank's conventions; a list of tokens is returned unchanged.
+
+    Raises:
+        SentenceError: the string is too long for NLTK's tokenizer.
+    """
+    if not isinstance(sentence, str):
+        return list(sentence)
+    try:
         return list(_tokenizer().tokenize(sentence))
-    return list(sentence)
+    except TimeoutError:  # of the regular expressions of NLTK 3.10
+        raise SentenceError(f"a sentence of {len(sentence):,} characters is too long for NLTK's tokenizer") from None
 
 
-def is_punctuation(token: str) -> bool:
-    """Return whether ``token`` is all punctuation, such as ``.``, ``?!`` or ``--``; symbols (``$``, ``+``) are not."""
-    return all(unicodedata.category(character)[0] == "P" or character == "`" for character in token)
+def typed_quotes(sentence: str, tokens: Sequence[str]) -> list[str]:
+    r"""Return the tokens of ``sentence`` with the quotes as they were typed; `tokenize` makes \`\` and '' of ".
+
+    >>> sentence = 'say "a" twice'
+    >>> tokenize(sentence), typed_quotes(sentence, tokenize(sentence))
+    (['say', '``', 'a', "''", 'twice'], ['say', '"', 'a', '"', 'twice'])
+    """
+    typed = _QUOTES.findall(sentence)
+    if len(typed) != sum(token in ("``", "''") for token in tokens):
+        return list(tokens)
+    quotes = iter(typed)
+    return [next(quotes) if token in ("``", "''") else token for token in tokens]
+
+
+def is_sentence_punctuation(token: str) -> bool:
+    """Return whether ``token`` consists of full stops, commas, semicolons, colons, ``?``, ``!`` and quotes only."""
+    return all(c in ".,;:?!…'\"`‚„" or unicodedata.category(c) in ("Pi", "Pf") for c in token)
 
 
 def known_form(token: str, lexicon: Container[str]) -> str | None:
@@ -31,3 +57,28 @@ def known_form(token: str, lexicon: Container[str]) -> str | None:
         if form in lexicon:
             return form
     return None
+
+
+class Spellings:
+    """The spellings in which the words of a lexicon can be written in a sentence.
+
+    A word is looked up as written, in lower case and capitalised; composed and decomposed characters (Unicode's NFC and
+    NFD) are the same.
+
+    Args:
+        lexicon: the words.
+
+    >>> Spellings(["May", "may", "dogs"]).of("May"), Spellings(["May"]).of("MAY"), Spellings(["May"]).of("June")
+    (['May', 'may'], ['May'], [])
+    """
+
+    def __init__(self, lexicon: Iterable[str]) -> None:
+        self._words: dict[str, list[str]] = {}
+        for word in sorted(lexicon):
+            self._words.setdefault(unicodedata.normalize("NFC", word), []).append(word)
+
+    def of(self, token: str) -> list[str]:
+        """Return the words of the lexicon that ``token`` can stand for, the one as written first."""
+        composed = unicodedata.normalize("NFC", token)
+        forms = dict.fromkeys((composed, composed.lower(), composed.capitalize()))
+        return sorted((word for form in forms for word in self._words.get(form, ())), key=lambda word: word != token)

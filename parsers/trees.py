@@ -61,23 +61,6 @@ def words_of(tree: Tree) -> list[str]:
     return [c.node for c in constituents(tree) if isinstance(c.node, str)]
 
 
-def brackets(tree: Tree) -> str:
-    """Write ``tree`` in one line of Penn Treebank brackets; ``(`` and ``)`` in words become ``-LRB-`` and ``-RRB-``."""
-    parts: list[str] = []
-    agenda: list[Tree | str | None] = [tree]  # None closes a bracket
-    while agenda:
-        node = agenda.pop()
-        if node is None:
-            parts.append(")")
-        elif isinstance(node, Tree):
-            parts.append(f" ({node.label()}")
-            agenda.append(None)
-            agenda.extend(reversed(node))
-        else:
-            parts.append(" " + node.replace("(", "-LRB-").replace(")", "-RRB-"))
-    return "".join(parts).lstrip()
-
-
 def binarised(tree: Tree) -> Tree:
     """Return a right-branching binarised copy of ``tree``: no node has more than two children.
 

@@ -1,44 +1,45 @@
-"""The command line `recnn`: its commands, and the handling of their errors."""
+"""The command line `recnn`. Ctrl-C ends it in one line, while it starts as well: all else is imported within."""
 
+import contextlib
+import os
+import signal
 import sys
+import threading
+from types import FrameType
 
-from parsers.errors import InputError
-from recnn.commands.common import fail
-from recnn.commands.lazy import Command, lazy_app
-
-COMMANDS = {
-    "parse": Command("recnn.commands.parse:parse", "Print the parse trees of sentences."),
-    "encode": Command("recnn.commands.encode:encode", "Print the state vectors of the nodes of parse trees."),
-    "train": Command("recnn.commands.train:app", "Train a model."),
-    "evaluate": Command("recnn.commands.evaluate:evaluate", "Evaluate a model on labelled data."),
-    "predict": Command("recnn.commands.predict:predict", "Predict a label for each node of a tree."),
-    "lm": Command("recnn.commands.language_model:app", "Train and use language models of characters or words."),
-    "translate": Command("recnn.commands.translation:translate", "Translate English sentences into French."),
-    "autoencode": Command(
-        "recnn.commands.autoencoder:autoencode", "Show how well an autoencoder reconstructs phrases."
-    ),
-    "data": Command("recnn.commands.data:data", "List or download published corpora."),
-}
-
-app = lazy_app(
-    "Parse sentences, encode their trees with recursive neural networks, and train recursive and recurrent networks.",
-    COMMANDS,
-    completion=True,
-)
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
-    """Run the command line; an error of the input is printed as one line on standard error, with exit status 1."""
+    """Run the command line, see `recnn.commands.app`; when it is interrupted, exit with status 130."""
+    process = os.getpid()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt; but end at once during an import, where other errors would take its place."""
+        while frame is not None and os.getpid() == process:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                with contextlib.suppress(Exception):
+                    sys.stdout.flush()
+                os.write(2, b"recnn: interrupted\n")
+                os._exit(INTERRUPTED)
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where Ctrl-C is ignored
+    default = default and threading.current_thread() is threading.main_thread()
+    if default:
+        signal.signal(signal.SIGINT, interrupt)
     try:
-        app()
-    except InputError as error:
-        fail(str(error))
-        sys.exit(1)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(1)
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "alloc" not in str(error):  # torch has no class for it on a CPU
-            raise
-        fail("not enough memory: use smaller sizes")
-        sys.exit(1)
+        from recnn.commands.app import run
+
+        run()
+    except KeyboardInterrupt:
+        print("recnn: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what typer makes of KeyboardInterrupt
+            print("recnn: interrupted", file=sys.stderr)
+        raise
+    finally:
+        if default:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

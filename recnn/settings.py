@@ -14,6 +14,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=False)
 """Configuration of settings classes: a value of another type is an error, and so is an unknown name."""
 
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
+Layers = Annotated[int, Field(ge=1, le=1 << 10)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]

@@ -163,11 +163,21 @@ def lstm(cell, node):
     h, c = _vectors(cell, node), _vectors(cell, node, 1)
     peep = cell.peephole_i is not None
 
+    def state(c, a_o):
+        o = torch.sigmoid(a_o + (cell.peephole_o * c if peep else 0.0))
+        hidden = o * torch.tanh(c if cell.gain_c is None else _normed(c, cell.gain_c[None], 0) + cell.bias_c)
+        return (hidden if cell.weight_hr is None else cell.weight_hr @ hidden), c
+
+    def of_input(gate):
+        return _normed(_times(W[gate], node.x), cell.gain_ih, gates.index(gate)) + b[gate]
+
+    if cell.leaf_rule == "linear" and not node.children:  # BinaryTreeLSTM.lua of treelstm, `new_leaf_module`
+        zero = torch.zeros(cell.hidden_size, dtype=torch.float64)
+        return state(zero + of_input("g"), zero + of_input("o"))
+
     def before(gate, place, hidden):
-        x = _normed(_times(W[gate], node.x), cell.gain_ih, gates.index(gate))
-        return (
-            x + b[gate] + _normed(_sum_of_products(U[place], hidden), cell.gain_hh, places.index(place)) + b_hh[place]
-        )
+        product = _normed(_sum_of_products(U[place], hidden), cell.gain_hh, places.index(place))
+        return of_input(gate) + product + b_hh[place]
 
     seen = sum(cell.peephole_i[k] * c[k] for k in range(K)) if peep else 0.0
     i = torch.sigmoid(before("i", "i", h) + seen)
@@ -178,12 +188,10 @@ def lstm(cell, node):
         f = 1 - i if cell.coupled else torch.ones_like(i)
         if cell.forget:
             f = before("f", f"f{k}", [h_k] if cell.arity == "sum" else h)
-            f = torch.sigmoid(f + cell.peephole_f[k] * c_k if peep else f)
+            f = torch.sigmoid(f + cell.forget_bias + (cell.peephole_f[k] * c_k if peep else 0.0))
         remembered = remembered + f * c_k
     new = i * torch.tanh(before("g", "g", h)) + remembered
-    o = torch.sigmoid(before("o", "o", h) + (cell.peephole_o * new if peep else 0.0))
-    hidden = o * torch.tanh(new if cell.gain_c is None else _normed(new, cell.gain_c[None], 0) + cell.bias_c)
-    return (hidden if cell.weight_hr is None else cell.weight_hr @ hidden), new
+    return state(new, before("o", "o", h))
 
 
 def gru(cell, node):

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from recnn.cells.weights import Borrower
+
 Arity = int | Literal["sum"]
 
 
@@ -61,7 +63,7 @@ class Children(ABC):
         """Arrange the messages (E, *) by slot, to (N, K, *); 0 in empty slots."""
 
 
-class Cell(nn.Module, ABC):
+class Cell(Borrower, ABC):
     """One step of a recursive network: from the input of a node and the states of its children to its own state.
 
     A new cell defines `inputs`, `message`, `reduce` and `apply_node`, and `State` if it has more than a hidden vector;
@@ -154,8 +156,12 @@ class Cell(nn.Module, ABC):
         return self.leaf(nodes, message) if leaf else self.apply_node(nodes, message)
 
     def prepared(self, trees: int, like: Tensor) -> "Cell":
-        """Return the cell for one pass over ``trees`` trees; a cell that draws one mask per tree returns a copy."""
-        return self
+        """Return the cell for one pass over ``trees`` trees.
+
+        A cell that draws one mask per tree returns a copy; so does one with borrowed or computed weights, so that they
+        are the same in the whole pass.
+        """
+        return self if self.has_fixed_weights else self.with_weights({})
 
     def another(self, input_size: int) -> "Cell":
         """Make a new cell with the same constructor arguments but for the input size, and with weights of its own.
@@ -179,7 +185,7 @@ class Cell(nn.Module, ABC):
                 "input_size"
             )
         made = type(self)(*args, **kwargs).train(self.training)
-        like = next(self.parameters(), None)
+        like = self.any_weight()
         return made if like is None else made.to(like.device, like.dtype)
 
     @classmethod
@@ -205,6 +211,9 @@ class Cell(nn.Module, ABC):
 
     def forward(self, x: Tensor, state: Any = None) -> Any:
         """Compute a single step of a cell with one child, with the interface of `torch.nn.RNNCell` and `LSTMCell`.
+
+        Weights and results are those of torch.nn with ``arity=1``; the constructor has no ``device`` and ``dtype`` (use
+        ``to``), and wrong shapes are a ValueError, where torch.nn has a RuntimeError for some.
 
         Args:
             x: input (B, D) or (D,).
@@ -287,6 +296,14 @@ def normalised(x: Tensor, gain: Tensor | None) -> Tensor:
 
 
 def uniform(module: nn.Module, hidden_size: int) -> None:
-    """Draw all parameters of ``module`` uniformly from ±1/√H, as torch.nn does for its recurrent networks."""
-    for parameter in module.parameters():
-        nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+    """Draw all parameters of ``module`` uniformly from ±1/√H, as torch.nn does for its recurrent networks.
+
+    Except for those of layer normalisation: its gains are set to 1, and ``bias_c`` to 0.
+    """
+    for name, parameter in module.named_parameters():
+        if name.startswith("gain"):
+            nn.init.ones_(parameter)
+        elif name == "bias_c":
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)

@@ -50,9 +50,13 @@ class GRUCell(Cell, name="gru"):
         self.weight_hh = nn.Parameter(torch.empty(rows, columns))
         self.bias_ih = nn.Parameter(torch.empty(rows)) if bias else None
         self.bias_hh = nn.Parameter(torch.empty(rows)) if bias else None
-        uniform(self, hidden_size)
-        self.gain_ih = nn.Parameter(torch.ones(3, hidden_size)) if layer_norm else None
-        self.gain_hh = nn.Parameter(torch.ones(3, hidden_size)) if layer_norm else None
+        self.gain_ih = nn.Parameter(torch.empty(3, hidden_size)) if layer_norm else None
+        self.gain_hh = nn.Parameter(torch.empty(3, hidden_size)) if layer_norm else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise the weights uniformly from ±1/√H, as torch.nn does; the gains of layer normalisation to 1."""
+        uniform(self, self.hidden_size)
 
     def inputs(self, x: Tensor) -> Tensor:
         return linear(x, self.weight_ih)

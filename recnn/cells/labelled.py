@@ -62,11 +62,17 @@ class UntiedRecursiveCell(Cell):
         if self.by == "children":
             base = (self.num_labels + 1) ** torch.arange(below.shape[1], device=below.device)
             kind = (below * base).sum(1)
-        total = nodes.inputs + self.bias[kind]
+        return HiddenState(torch.tanh(nodes.inputs + self.bias[kind] + self._selected(kind, hidden)))
+
+    def _selected(self, kind: Tensor, hidden: Tensor) -> Tensor:
+        """Multiply each row of ``hidden`` (N, K H) by the matrix of its ``kind`` (N,)."""
+        if kind.device.type != "cpu" or type(kind) is not Tensor:  # a copy of U for each node, but nothing to wait for
+            return torch.bmm(self.weight_hh[kind], hidden.unsqueeze(2)).squeeze(2)
+        total = hidden.new_zeros(len(hidden), self.hidden_size)
         for one in kind.unique().tolist():
             rows = (kind == one).nonzero().squeeze(1)
-            total = total.index_add(0, rows, linear(hidden[rows], self.weight_hh[one]))
-        return HiddenState(torch.tanh(total))
+            total = total.index_add(0, rows, linear(hidden[rows], self.weight_hh[one]).to(total.dtype))
+        return total
 
 
 class LabelEmbeddingCell(Cell):

@@ -1,6 +1,7 @@
 """Tree-LSTM; with one child per node, the LSTM."""
 
-from typing import NamedTuple
+import math
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +34,17 @@ class LSTMCell(Cell, name="lstm"):
     `torch.nn.LSTMCell`, with its names, shapes, order of gates and two biases (b = b_ih + b_hh; a sum of two equals one
     in what it can express, but learns at twice the rate).
 
-    Where implementations differ: leaves follow the equations, c = i ⊙ g (Tai's code for binary trees sets c = W x);
-    W x counts at inner nodes too, wherever they have an input; W_f is one for all k, U_fk sees all children.
+    With ``leaf="linear"``, leaves have no input gate, as in the binary trees of Tai's code (``BinaryTreeLSTM.lua`` of
+    treelstm), which is the published model of the Stanford Sentiment Treebank:
+
+        c   = W_g x + b_ih,g       o   = σ(W_o x + b_ih,o)       h   = o ⊙ tanh(c)
+
+    There the leaves have weights and biases of their own; here they have W and b_ih, and inner nodes, if only leaves
+    have inputs, U and b_ih + b_hh, so that the weights of one give the other. ``forget_bias`` is a constant that is
+    added before the σ of all f_k, as in the binary Tree-LSTM of TensorFlow Fold (1 there), f_k = σ(... + 1).
+
+    Where other implementations differ: W x counts at inner nodes too, wherever they have an input; W_f is one for all
+    k, U_fk sees all children.
 
     Args:
         input_size: size D of the input vectors.
@@ -51,6 +61,13 @@ class LSTMCell(Cell, name="lstm"):
         layer_norm: apply layer normalisation to W x and U H_, gate by gate, before the biases are added, and to c
             before its tanh (after Ba, Kiros and Hinton, "Layer normalization", 2016, eqs. 20-22, who normalise all
             gates together).
+        leaf: states of the leaves: "cell" for eqs. 9-14, c = i ⊙ g; "linear" for c = W_g x + b_ih,g, which runs in the
+            generic loop in place of the fused one. The first step of a sequence without an initial state is a leaf.
+        forget_bias: constant added to the forget gates before their σ. Unlike ``forget_bias`` of `recnn.initialise`,
+            it is not part of the weights. Default: 0
+
+    Raises:
+        ValueError: an argument has a wrong value, or the arguments do not fit together.
     """
 
     State = LSTMState
@@ -66,6 +83,8 @@ class LSTMCell(Cell, name="lstm"):
         peepholes: bool = False,
         proj_size: int = 0,
         layer_norm: bool = False,
+        leaf: Literal["cell", "linear"] = "cell",
+        forget_bias: float = 0.0,
     ) -> None:
         super().__init__(input_size, hidden_size, arity)
         if not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
@@ -75,6 +94,14 @@ class LSTMCell(Cell, name="lstm"):
                 "coupled=True computes the forget gate from the input gate: it needs forget_gate=True, got False"
             )
         self.forget = forget_gate and not coupled
+        if leaf not in ("cell", "linear"):
+            raise ValueError(f"leaf must be 'cell' or 'linear', got {leaf!r}")
+        if isinstance(forget_bias, (bool, str)) or not math.isfinite(forget_bias):
+            raise ValueError(f"forget_bias must be a finite number, got {forget_bias!r}")
+        if forget_bias and not self.forget:
+            raise ValueError(f"forget_bias={forget_bias!r} needs forget gates with weights of their own")
+        self.leaf_rule = leaf
+        self.forget_bias = float(forget_bias)
         self.coupled = coupled
         self.proj_size = proj_size
         H, K = hidden_size, self.slots
@@ -87,11 +114,15 @@ class LSTMCell(Cell, name="lstm"):
         self.peephole_i = nn.Parameter(torch.empty(K, H)) if peepholes else None
         self.peephole_f = nn.Parameter(torch.empty(K, H)) if peepholes and self.forget else None
         self.peephole_o = nn.Parameter(torch.empty(H)) if peepholes else None
-        uniform(self, hidden_size)
-        self.gain_ih = nn.Parameter(torch.ones(3 + self.forget, H)) if layer_norm else None
-        self.gain_hh = nn.Parameter(torch.ones(3 + forgets, H)) if layer_norm else None
-        self.gain_c = nn.Parameter(torch.ones(H)) if layer_norm else None
-        self.bias_c = nn.Parameter(torch.zeros(H)) if layer_norm else None
+        self.gain_ih = nn.Parameter(torch.empty(3 + self.forget, H)) if layer_norm else None
+        self.gain_hh = nn.Parameter(torch.empty(3 + forgets, H)) if layer_norm else None
+        self.gain_c = nn.Parameter(torch.empty(H)) if layer_norm else None
+        self.bias_c = nn.Parameter(torch.empty(H)) if layer_norm else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise the weights uniformly from ±1/√H, as torch.nn does; the gains of layer normalisation to 1."""
+        uniform(self, self.hidden_size)
 
     @property
     def output_size(self) -> int:
@@ -100,6 +131,18 @@ class LSTMCell(Cell, name="lstm"):
 
     def state_shapes(self) -> list[tuple[int, ...]]:
         return [(self.output_size,), (self.hidden_size,)]
+
+    def prepared(self, trees: int, like: Tensor) -> Cell:
+        """Return the cell for one pass; a copy with ``forget_bias`` in its biases, if there is one."""
+        cell = super().prepared(trees, like)
+        if not self.forget_bias:
+            return cell
+        rows, H = cell.weight_ih.shape[0], self.hidden_size
+        bias = cell.weight_ih.new_zeros(rows) if cell.bias_ih is None else cell.bias_ih.clone()
+        bias[H : 2 * H] += self.forget_bias
+        made = cell.with_weights({"bias_ih": bias})
+        made.forget_bias = 0.0
+        return made
 
     def inputs(self, x: Tensor) -> Tensor:
         return linear(x, self.weight_ih)
@@ -112,6 +155,7 @@ class LSTMCell(Cell, name="lstm"):
         gain = None if self.gain_ih is None else self.gain_ih[1:2]
         bias = None if self.bias_ih is None else self.bias_ih[f]
         a_f = _plus(normalised(edges.parent.inputs[:, f], gain), bias) + self._recurrent(child.hidden, 1, 2)
+        a_f = a_f + self.forget_bias if self.forget_bias else a_f
         return *child, torch.sigmoid(_plus(a_f, self.peephole_f, child.cell)) * child.cell
 
     def reduce(self, messages: tuple[Tensor, ...], children: Children) -> tuple[Tensor, ...]:
@@ -126,7 +170,17 @@ class LSTMCell(Cell, name="lstm"):
         hidden, cell, *kept = message  # (N, K H), (N, K, H), (N, H)
         a_i, a_f, a_g, a_o = self._activations(nodes.inputs, hidden, cell)
         i = torch.sigmoid(a_i)
-        c = i * torch.tanh(a_g) + (kept[0] if kept else self._kept(i, a_f, cell))
+        return self._state(i * torch.tanh(a_g) + (kept[0] if kept else self._kept(i, a_f, cell)), a_o)
+
+    def leaf(self, nodes: Nodes, message: tuple[Tensor, ...]) -> LSTMState:
+        """Compute the states of leaves: the equations above, or c = W_g x + b_ih,g if ``leaf="linear"``."""
+        if self.leaf_rule == "cell":
+            return self.apply_node(nodes, message)
+        a_x = _plus(normalised(nodes.inputs, self.gain_ih), self.bias_ih)
+        return self._state(*a_x.chunk(3 + self.forget, dim=1)[-2:])
+
+    def _state(self, c: Tensor, a_o: Tensor) -> LSTMState:
+        """Compute the state from the memory cells and the pre-activation of the output gate."""
         o = torch.sigmoid(_plus(a_o, self.peephole_o, c))
         h = o * torch.tanh(self._normalised_cell(c))
         return LSTMState(h if self.weight_hr is None else linear(h, self.weight_hr), c)
@@ -145,6 +199,7 @@ class LSTMCell(Cell, name="lstm"):
         a_f = h_f.unflatten(1, (-1, H))
         if h_f.shape[1]:
             a_f = _plus(x_f[0].unsqueeze(1) + a_f, self.peephole_f, cell)
+            a_f = a_f + self.forget_bias if self.forget_bias else a_f
         return a_i, a_f, x_g + h_g, x_o + h_o
 
     def _kept(self, i: Tensor, a_f: Tensor, cell: Tensor) -> Tensor:

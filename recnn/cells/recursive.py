@@ -63,9 +63,13 @@ class RecursiveCell(Cell, name="recursive"):
         self.weight_leaf = nn.Parameter(torch.empty(H, columns)) if leaf == "untied" else None
         self.bias_ih = nn.Parameter(torch.empty(H)) if bias and leaf == "cell" else None
         self.bias_hh = nn.Parameter(torch.empty(H)) if bias else None
-        uniform(self, hidden_size)
-        self.gain_ih = nn.Parameter(torch.ones(1, H)) if layer_norm else None
-        self.gain_hh = nn.Parameter(torch.ones(1, H)) if layer_norm else None
+        self.gain_ih = nn.Parameter(torch.empty(1, H)) if layer_norm else None
+        self.gain_hh = nn.Parameter(torch.empty(1, H)) if layer_norm else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise the weights uniformly from ±1/√H, as torch.nn does; the gains of layer normalisation to 1."""
+        uniform(self, self.hidden_size)
 
     def inputs(self, x: Tensor) -> Tensor:
         return x if self.weight_ih is None else linear(x, self.weight_ih)

@@ -34,6 +34,10 @@ class _Around(Cell):
         rest = {name: value for name, value in kwargs.items() if name != "cell"}
         return type(self)(self.cell.another(input_size), *args[1:], **rest)
 
+    def compute_weights(self) -> None:
+        super().compute_weights()
+        self.cell.compute_weights()
+
     def inputs(self, x: Tensor) -> Tensor:
         return self.cell.inputs(x)
 

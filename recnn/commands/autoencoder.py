@@ -1,6 +1,5 @@
 """`recnn train autoencoder` and `recnn autoencode`: reconstruct phrases from their vectors."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -26,8 +25,10 @@ from recnn.commands.common import (
     part_of,
     read_model,
     read_sentences,
+    with_words,
     words_in,
 )
+from recnn.commands.streams import print_json
 from recnn.commands.train import trains
 from recnn.data.sources import AutoencoderData
 from recnn.models.config import AutoencoderConfig, AutoencoderNetworkConfig
@@ -96,10 +97,10 @@ def autoencode(
             return
         for tree in read:
             if as_json:
-                phrases = [phrase._asdict() for phrase in found.phrases(tree)]
-                print(
-                    json.dumps({"sentence": " ".join(parsers.words_of(tree)), "phrases": phrases}, ensure_ascii=False)
-                )
+                words, phrases = parsers.words_of(tree), [phrase._asdict() for phrase in found.phrases(tree)]
+                for phrase in phrases:
+                    del phrase["sentence"]
+                print_json({"sentence": " ".join(words), "words": words, "phrases": with_words(phrases, words)})
             else:
                 try:
                     out.print(recnn.tree_to_text(found.annotated(tree)), "")
@@ -114,7 +115,7 @@ def _trees(
     if trees is not None:
         yield from (fitting(tree, model.config.arity) for tree in corpora.read_trees(trees))
         return
-    for place, sentence in read_sentences(sentences):
+    for place, sentence in read_sentences(sentences, failures):
         try:
             yield model.greedy([words_in(sentence)])[0]
         except EmptySentenceError as error:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 
 import parsers
 import recnn
 from corpora.text import replacing
 from parsers.errors import EmptySentenceError, InputError
+from parsers.printing import MOST_WORDS, printable
+from recnn.commands.streams import PlainConsole
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Model")
 
-out = Console(markup=False, highlight=False, soft_wrap=True)
-wide = Console(markup=False, highlight=False, soft_wrap=True, width=1 << 20)
+out = PlainConsole()
+wide = PlainConsole(width=1 << 20)
 """Console for drawings, whose lines must not be wrapped at the width of the terminal."""
 
 Sentences = Annotated[
@@ -63,7 +64,7 @@ class Failures:
 
 def fail(message: str) -> None:
     """Print one line on standard error."""
-    print(f"recnn: {message}", file=sys.stderr)
+    print(f"recnn: {printable(message)}", file=sys.stderr)
 
 
 def counted(number: int, noun: str) -> str:
@@ -79,36 +80,51 @@ def shown_values(values: dict[str, float]) -> str:
     )
 
 
+def with_words(nodes: list[dict[str, Any]], words: list[str]) -> list[dict[str, Any]]:
+    """Add the words in the "span" of each node of a tree, unless the tree has more than `MOST_WORDS`."""
+    if len(words) > MOST_WORDS:
+        return nodes
+    return [{**node, "words": words[node["span"][0] - 1 : node["span"][1]]} for node in nodes]
+
+
 def either(sentences: Sequence[str] | None, trees: Path | None) -> None:
     """Raise an error if both or neither of sentences and ``--trees`` are given."""
     if (trees is None) == (not sentences):
         raise typer.BadParameter("give either sentences or --trees FILE", param_hint="SENTENCE...")
 
 
-def read_sentences(arguments: Sequence[str] | None) -> Iterator[tuple[str, str]]:
-    """Yield each sentence with the beginning of its error messages: its line of standard input, or nothing."""
+def read_sentences(arguments: Sequence[str] | None, failures: Failures) -> Iterator[tuple[str, str]]:
+    """Yield each sentence with the beginning of its error messages: its line of standard input, or nothing.
+
+    What is not UTF-8 text is added to ``failures``.
+    """
     if not arguments:
         raise typer.BadParameter("no sentence given; - reads them from standard input", param_hint="SENTENCE...")
     for argument in arguments:
         if argument != "-":
-            yield "", argument
+            if any("\ud800" <= character <= "\udfff" for character in argument):
+                failures.add(InputError(f"sentence {argument!r}: not UTF-8 text"))
+            else:
+                yield "", argument
             continue
         for number, line in enumerate(sys.stdin.buffer, 1):
+            place = f"standard input, line {number}: "
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             except UnicodeDecodeError as error:
-                raise InputError(f"standard input, line {number}: not UTF-8 text (byte {error.start + 1})") from None
+                failures.add(InputError(f"{place}not UTF-8 text (byte {error.start + 1})"))
+                continue
             if text:
-                yield f"standard input, line {number}: ", text
+                yield place, text
 
 
-def words_in(sentence: str) -> list[str]:
-    """Split a sentence into words.
+def words_in(sentence: str, tokens: bool = False) -> list[str]:
+    """Split a sentence into words; at blanks only, if they are ``tokens`` already.
 
     Raises:
         EmptySentenceError: the sentence has no words.
     """
-    words = parsers.tokenize(sentence)
+    words = sentence.split() if tokens else parsers.tokenize(sentence)
     if not words:
         raise EmptySentenceError(f"{sentence!r} has no words")
     return words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,14 +12,15 @@ import lazy_loader
 import typer
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 import corpora
 import parsers
 import recnn
 from corpora.text import replacing
-from recnn.commands.common import Failures, Sentences, counted, either, out, read_sentences
-from recnn.commands.parse import Grammar, Json, Limit, Parse, parse_each
+from parsers.printing import shown_words
+from recnn.commands.common import Failures, Sentences, counted, either, out, read_sentences, with_words
+from recnn.commands.parse import Grammar, Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
+from recnn.commands.streams import cell, print_json
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -38,6 +38,9 @@ def encode(
         int, typer.Option(min=0, max=(1 << 63) - 1, help="Random seed of the word vectors and weights.")
     ] = 0,
     limit: Limit = 100,
+    tokens: Tokens = False,
+    max_edges: MaxEdges = None,
+    timeout: Timeout = None,
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE.npz", help="Write all states to this file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -46,6 +49,8 @@ def encode(
     The states are computed bottom-up by the plain recursive network of Socher et al. 2011 with random word vectors and
     weights. With a probabilistic grammar, the expected state of the root is printed as well: the mean over the parses,
     weighted by their probabilities.
+
+    In trees of more than 100 words, nodes are printed with their first 100 words, and in JSON with their spans only.
     """
     either(sentences, trees)
     if trees is not None and grammar != "duck":
@@ -63,10 +68,10 @@ def encode(
             encoder = _Encoder(words, _max_children(read), hidden_size, seed)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)
         else:
-            parser = parsers.GrammarParser(parsers.load_grammar(grammar))
+            parser = parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
             longest = max(len(rule) for rule in parser.grammar.productions())
             encoder = _Encoder(sorted(parser.lexicon), longest, hidden_size, seed)
-            groups = parse_each(parser, read_sentences(sentences), limit, failures)
+            groups = parse_each(parser, read_sentences(sentences, failures), limit, failures, tokens)
         for index, parses in enumerate(groups):
             encoded = _Encoded(parses, [encoder(found.tree) for found in parses])
             encoded.print(as_json)
@@ -110,13 +115,14 @@ class _Encoded(NamedTuple):
         """Print each parse with its graph and states, and the expected state of the root."""
         expected = self.expected_root()
         for found, state in zip(self.parses, self.states, strict=True):
-            nodes = _nodes(found.tree, state)
+            words, nodes = parsers.words_of(found.tree), _nodes(state)
             if as_json:
-                record = {**found.record(), "nodes": nodes, "expected_root_state": expected}
-                print(json.dumps(record, ensure_ascii=False))
+                record = {**found.record(), "words": words, "nodes": with_words(nodes, words)}
+                record["expected_root_state"] = expected
+                print_json(record)
             else:
                 out.print(found.described())
-                out.print(_edges(state), _table(nodes), "")
+                out.print(_edges(state), _table(nodes, words), "")
         if expected is not None and not as_json:
             out.print(f"expected root state over {counted(len(self.parses), 'parse')}: {_components(expected)}\n")
 
@@ -124,7 +130,7 @@ class _Encoded(NamedTuple):
         """Return trees, labels, spans and states as arrays, with names that begin with ``prefix``."""
         arrays = {}
         for found, state in zip(self.parses, self.states, strict=True):
-            nodes = _nodes(found.tree, state)
+            nodes = _nodes(state)
             name = f"{prefix}_parse{found.number}"
             arrays[f"{name}_tree"] = np.array(parsers.brackets(found.tree))
             arrays[f"{name}_labels"] = np.array([node["label"] or "" for node in nodes])
@@ -138,16 +144,11 @@ def _max_children(trees: Iterable[Tree]) -> int:
     return max(len(rule.children) for tree in trees for rule in parsers.productions(tree))
 
 
-def _nodes(tree: Tree, states: recnn.NodeStates) -> list[dict[str, Any]]:
-    words, graph = parsers.words_of(tree), states.graph
+def _nodes(states: recnn.NodeStates) -> list[dict[str, Any]]:
+    graph = states.graph
     return [
-        {
-            "label": graph.labels[label] if label >= 0 else None,
-            "span": [start, end],
-            "words": words[start - 1 : end],
-            "state": state,
-        }
-        for label, (start, end), state in zip(
+        {"label": graph.labels[label] if label >= 0 else None, "span": span, "state": state}
+        for label, span, state in zip(
             graph.ndata["label"].tolist(), graph.ndata["span"].tolist(), states.h.tolist(), strict=True
         )
     ]
@@ -161,7 +162,7 @@ def _edges(states: recnn.NodeStates) -> str:
     return f"DGLGraph of {counted(graph.num_nodes(), 'node')}, edges child -> parent: {edges or 'none'}"
 
 
-def _table(nodes: list[dict[str, Any]]) -> Table:
+def _table(nodes: list[dict[str, Any]], words: list[str]) -> Table:
     table = Table("node", "label", "span", "words", "norm", "state", box=box.SIMPLE, pad_edge=False)
     for number, node in enumerate(nodes):
         start, end = node["span"]
@@ -169,11 +170,11 @@ def _table(nodes: list[dict[str, Any]]) -> Table:
             str(number),
             node["label"] or "",
             f"{start}..{end}",
-            " ".join(node["words"]),
+            shown_words(words, start, end),
             f"{np.linalg.norm(node['state']):.3f}",
             _components(node["state"]),
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(cell, cells))
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 import corpora
 import parsers
@@ -18,6 +16,7 @@ import recnn
 from parsers.errors import InputError
 from recnn.commands.common import ModelFolder, fitting, out, part_of, read_model
 from recnn.commands.pairs import evaluate_pairs
+from recnn.commands.streams import cell, print_json
 from recnn.commands.translation import evaluate_translator
 from recnn.errors import ModelError
 
@@ -74,7 +73,7 @@ def _evaluate_trees(found: recnn.TreeClassifier, model: Path, data: str, by_leng
     if as_json:
         record = {place: one.record() for place, one in scores.items()}
         more = {"by_length": {name: one.record()["fine"] for name, one in lengths.items()}} if by_length else {}
-        print(json.dumps(record | more, ensure_ascii=False))
+        print_json(record | more)
         return
     out.print(_table(scores))
     for place, one in scores.items():
@@ -142,7 +141,7 @@ def _confusion(scores: recnn.Scores, labels: list[str], place: str) -> Table:
     rows = [[f"{count:,}" for count in row] for row in scores.confusion.tolist()]
     for label, column in zip(labels, zip(*rows, strict=True), strict=True):
         # Numbers are never cut off, even if the table is wider than the terminal.
-        table.add_column(Text(label), justify="right", min_width=max(map(len, column)))
+        table.add_column(cell(label), justify="right", min_width=max(map(len, column)))
     for label, row in zip(labels, rows, strict=True):
-        table.add_row(Text(label), *row)
+        table.add_row(cell(label), *row)
     return table

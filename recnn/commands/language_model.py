@@ -1,6 +1,5 @@
 """`recnn lm`: train and use language models of characters or words."""
 
-import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,10 @@ import parsers
 import recnn
 from corpora.plain_text import LINE_END, split_text
 from parsers.errors import InputError
-from recnn.commands.common import ModelFolder, Sentences, out, read_model, read_sentences
+from parsers.printing import printable
+from recnn.commands.common import Failures, ModelFolder, Sentences, out, read_model, read_sentences
 from recnn.commands.lazy import Command, lazy_app
+from recnn.commands.streams import print_json
 from recnn.commands.train import trains
 from recnn.data.sources import LanguageModelData
 from recnn.models.config import LanguageModelConfig
@@ -79,21 +80,22 @@ def score(
     """
     found = read_model(model, recnn.LanguageModel)
     scored = []
-    for _, sentence in read_sentences(sentences):
-        one = _scored(found, sentence)
-        scored.append(one)
-        if as_json:
-            print(json.dumps(one if tokens else {**one, "tokens": len(one["tokens"])}, ensure_ascii=False))
-            continue
-        unknown = f", {one['unknown']} unknown" if one["unknown"] else ""
-        out.print(f"{one['log_probability']:.4f} nats, {_measured(one)}{unknown}: {sentence}")
-        for token in one["tokens"] if tokens else ():
-            out.print(f"  {token['log_probability']:9.4f}  {token['token']!r}")
-    if len(scored) > 1 and not as_json:
-        number, best = max(enumerate(scored, 1), key=lambda pair: pair[1]["log_probability"])
-        together = _summary(found, [token["log_probability"] for one in scored for token in one["tokens"]])
-        out.print(f"all {len(scored)}: {together['log_probability']:.4f} nats, {_measured(together)}")
-        out.print(f"the likeliest is sentence {number}: {best['sentence']}")
+    with Failures() as failures:
+        for _, sentence in read_sentences(sentences, failures):
+            one = _scored(found, sentence)
+            scored.append(one)
+            if as_json:
+                print_json(one if tokens else {**one, "tokens": len(one["tokens"])})
+                continue
+            unknown = f", {one['unknown']} unknown" if one["unknown"] else ""
+            out.print(f"{one['log_probability']:.4f} nats, {_measured(one)}{unknown}: {printable(sentence)}")
+            for token in one["tokens"] if tokens else ():
+                out.print(f"  {token['log_probability']:9.4f}  {token['token']!r}")
+        if len(scored) > 1 and not as_json:
+            number, best = max(enumerate(scored, 1), key=lambda pair: pair[1]["log_probability"])
+            together = _summary(found, [token["log_probability"] for one in scored for token in one["tokens"]])
+            out.print(f"all {len(scored)}: {together['log_probability']:.4f} nats, {_measured(together)}")
+            out.print(f"the likeliest is sentence {number}: {printable(best['sentence'])}")
 
 
 def _scored(model: "recnn.LanguageModel", sentence: str) -> dict[str, Any]:
@@ -176,6 +178,6 @@ def generate(
     )
     for text in texts:
         if as_json:
-            print(json.dumps(text._asdict(), ensure_ascii=False))
+            print_json(text._asdict())
         else:
             out.print(text.text.removesuffix(LINE_END))

@@ -1,12 +1,17 @@
 """Groups of commands that are imported when called, so that the help of a group does not import torch."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from parsers.printing import printable
+
+_UsageError: Any = typer.BadParameter.__mro__[1]  # click's, of which typer has its own copy in some versions
 
 
 class Command(NamedTuple):
@@ -23,6 +28,16 @@ class LazyGroup(TyperGroup):
 
     table: Mapping[str, Command]
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the options of the group."""
+        with _printable_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the arguments of a command, and run it."""
+        with _printable_errors():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names, in the order of the table."""
         return list(self.table)
@@ -35,6 +50,16 @@ class LazyGroup(TyperGroup):
         """Import the command that the arguments name."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, None if name is None else loaded(name, self.table[name]), rest
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    """Escape control characters in the messages of usage errors, which quote the arguments."""
+    try:
+        yield
+    except _UsageError as error:
+        error.message = printable(error.message)
+        raise
 
 
 def loaded(name: str, command: Command) -> Any:

@@ -105,7 +105,7 @@ def _options(kind: type[Any], panel: str) -> dict[str, inspect.Parameter]:
         if value == list[str]:
             names, default, value = [option_of(kind, name)], None, list[str] | None
         if value is _NumberOrWord:
-            more = {"parser": _number_or_word, "metavar": "N|WORD"}
+            more = {"parser": _number_or_word, "metavar": "N|sum"}
         text = escape(field.description or "")  # rich would read brackets as a style
         option = typer.Option(*names, help=text, rich_help_panel=panel, **more)
         found[name] = inspect.Parameter(

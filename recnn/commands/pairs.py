@@ -1,6 +1,5 @@
 """Tasks on pairs of sentences: `recnn train relatedness` and `entailment`."""
 
-import json
 import math
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.table import Table
 
 import corpora
 from recnn.commands.common import folder_of, out, part_of
+from recnn.commands.streams import print_json
 from recnn.commands.train import trains
 from recnn.data.sources import FolderData
 from recnn.models.config import PairConfig, PairNetworkConfig
@@ -80,7 +80,7 @@ def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
         values = {name: float(measure.metric.compute()) for name, measure in measures.items()}
     if as_json:
         known = {name: None if math.isnan(value) else value for name, value in values.items()}
-        print(json.dumps({**known, "count": len(pairs)}))
+        print_json({**known, "count": len(pairs)})
         return
     table = Table(f"{len(pairs):,} pairs", "", box=box.SIMPLE, pad_edge=False)
     for name, value in values.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -11,13 +10,27 @@ import typer
 
 import parsers
 import recnn
+from parsers.printing import printable
 from recnn.commands.common import Failures, Sentences, counted, fail, out, read_sentences
+from recnn.commands.streams import print_json
 
 if TYPE_CHECKING:
     from nltk import Tree
 
 Grammar = Annotated[str, typer.Option(help="Bundled grammar (duck or telescope), or the path or text of a grammar.")]
 Limit = Annotated[int, typer.Option(min=1, help="Maximum number of parses per sentence.")]
+Tokens = Annotated[bool, typer.Option("--tokens", help="Sentences are tokens already: split them at blanks only.")]
+MaxEdges = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Maximum number of edges in the chart of a sentence. \\[default: 1000000, or 100000 for a grammar with "
+        "features]",
+    ),
+]
+Timeout = Annotated[
+    float | None, typer.Option(min=0, metavar="SECONDS", help="Time limit per sentence. \\[default: none]")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per parse and line.")]
 
 
@@ -50,24 +63,35 @@ class Parse(NamedTuple):
             drawn = recnn.tree_to_text(self.tree)
         except parsers.InputError:
             drawn = parsers.brackets(self.tree)
-        rules = "\n".join(str(rule) for rule in parsers.productions(self.tree))
-        return f"{self.sentence}\nparse {self.number}{probability}\n\n{drawn}\n\n{rules}\n"
+        rules = "\n".join(printable(str(rule)) for rule in parsers.productions(self.tree))
+        return f"{printable(self.sentence)}\nparse {self.number}{probability}\n\n{drawn}\n\n{rules}\n"
 
 
 def parse(
     sentences: Sentences = None,
     grammar: Grammar = "duck",
     every: Annotated[bool, typer.Option("--all", help="Print all parses, not only the best one.")] = False,
-    limit: Limit = 100,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of parses per sentence; implies --all. \\[default: 100]")
+    ] = None,
+    tokens: Tokens = False,
+    max_edges: MaxEdges = None,
+    timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Print the parse trees of sentences, with their production rules and probabilities."""
-    parser = parsers.GrammarParser(parsers.load_grammar(grammar))
+    """Print the parse trees of sentences, with their production rules and probabilities.
+
+    Full stops, commas, colons, quotes and the like that the grammar does not have are left out, with a message on
+    standard error. A sentence that cannot be parsed is reported there, and the next one follows.
+    """
+    parser = parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
+    every = every or limit is not None
     with Failures() as failures:
-        for parses in parse_each(parser, read_sentences(sentences), limit if every else 1, failures, warn=every):
+        read = read_sentences(sentences, failures)
+        for parses in parse_each(parser, read, (limit or 100) if every else 1, failures, tokens, warn=every):
             for found in parses:
                 if as_json:
-                    print(json.dumps(found.record(), ensure_ascii=False))
+                    print_json(found.record())
                 else:
                     out.print(found.described())
 
@@ -77,23 +101,36 @@ def parse_each(
     sentences: Iterable[tuple[str, str]],
     limit: int,
     failures: Failures,
+    tokens: bool = False,
     warn: bool = True,
 ) -> Iterator[list[Parse]]:
-    """Yield the parses of each sentence.
+    """Yield the parses of each sentence that has any.
 
     Args:
         parser: parser of the grammar.
         sentences: each with the beginning of its error messages, see `read_sentences`.
         limit: largest number of parses per sentence.
-        failures: sentences without a parse are added to it.
+        failures: the errors of sentences are added to it.
+        tokens: split sentences at blanks only.
         warn: print a message if a sentence has more than ``limit`` parses.
     """
     for place, sentence in sentences:
+        found: list[Parse] = []
         try:
-            parses = parser.parses(sentence)
+            parses = parse_one(parser, place, sentence, tokens)
+            found.extend(Parse(sentence, number, tree) for number, tree in enumerate(islice(parses, limit)))
+            if warn and next(parses, None) is not None:
+                fail(f"{place}{sentence!r} has more than {counted(limit, 'parse')}: increase --limit to see them")
         except parsers.SentenceError as error:
             failures.add(parsers.SentenceError(f"{place}{error}"))
-            continue
-        yield [Parse(sentence, number, tree) for number, tree in enumerate(islice(parses, limit))]
-        if warn and next(parses, None) is not None:
-            fail(f"{place}{sentence!r} has more than {counted(limit, 'parse')}: increase --limit to see them")
+        if found:
+            yield found
+
+
+def parse_one(parser: parsers.GrammarParser, place: str, sentence: str, tokens: bool = False) -> parsers.Parses:
+    """Parse a sentence, with a message about punctuation that is left out; raises the errors of the parser."""
+    parses = parser.parses(sentence.split() if tokens else sentence)
+    if parses.dropped:
+        dropped = ", ".join(map(repr, dict.fromkeys(parses.dropped)))
+        fail(f"{place}sentence {sentence!r}: left out {dropped}, which the grammar does not have")
+    return parses

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import lazy_loader
 import typer
 from rich.text import Text
-from rich.tree import Tree as Picture
 
 import corpora
 import parsers
 import recnn
-from parsers.errors import EmptySentenceError, InputError, SentenceError, TreeError
+from parsers.errors import EmptySentenceError, InputError, LimitError, SentenceError, TreeError
+from parsers.printing import printable, shown_words
 from recnn.commands.common import (
     Failures,
     ModelFolder,
@@ -28,8 +27,11 @@ from recnn.commands.common import (
     read_model,
     read_sentences,
     wide,
+    with_words,
     words_in,
 )
+from recnn.commands.parse import MaxEdges, Timeout, Tokens, parse_one
+from recnn.commands.streams import print_json
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -38,6 +40,7 @@ nltk = lazy_loader.load("nltk")
 
 # From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
+_DEEPEST = 100  # levels: with more, the guides of a deep tree would be quadratic in its size
 
 
 def predict(
@@ -50,12 +53,16 @@ def predict(
             help="Grammar to parse sentences with. \\[default: for sentiment the bundled treebank's, else none]"
         ),
     ] = None,
+    tokens: Tokens = False,
+    max_edges: MaxEdges = None,
+    timeout: Timeout = None,
     svg: Svg = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
     """Predict a label for each node of a tree.
 
-    Each node is printed with its label, the probability of the label and its words.
+    Each node is printed with its label, the probability of the label and its words. In trees of more than 100 words,
+    nodes are printed with their first 100 words, and in JSON with their spans only.
 
     For a model of sentiment, sentences are parsed with the grammar of the bundled treebank; a sentence without a parse
     gets a tree of the model's --shape, with a message on standard error. With --grammar, a sentence without a parse is
@@ -66,56 +73,86 @@ def predict(
         raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
     found = read_model(model, recnn.TreeClassifier)
     with Failures() as failures:
-        read = corpora.read_trees(trees) if trees is not None else _parsed(found, sentences, grammar, failures)
-        fitted = (fitting(tree, found.config.max_children) for tree in read)
+        if trees is not None:
+            read = corpora.read_trees(trees)
+        else:
+            parser = _parser(found, grammar, max_edges, timeout)
+            read = _parsed(found, read_sentences(sentences, failures), parser, grammar is not None, tokens, failures)
+        fitted = _fitted(found, read, failures)
         if svg is not None:
-            draw_one((_labelled(_nodes(found, tree)) for tree in fitted), svg)
+            draw_one((_labelled(_nodes(found, tree), parsers.words_of(tree)) for tree in fitted), svg)
             return
         for tree in fitted:
-            nodes = _nodes(found, tree)
+            nodes, words = _nodes(found, tree), parsers.words_of(tree)
             if as_json:
                 for node in nodes:
                     del node["parent"]
-                record = {"sentence": " ".join(parsers.words_of(tree)), "nodes": nodes}
-                print(json.dumps(record, ensure_ascii=False))
+                print_json({"sentence": " ".join(words), "words": words, "nodes": with_words(nodes, words)})
             else:
-                wide.print(_picture(nodes), "")
+                for line in _drawn(nodes, words):
+                    wide.print(line)
+                wide.print("")
+
+
+def _parser(
+    model: recnn.TreeClassifier, grammar: str | None, max_edges: int | None, timeout: float | None
+) -> parsers.GrammarParser | None:
+    """Make a parser of the grammar; for a model of sentiment, of the bundled treebank's if none is given."""
+    if grammar is not None:
+        return parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
+    if model.config.form == "sst":
+        from corpora.sentiment import sentiment_grammar
+
+        return parsers.GrammarParser(sentiment_grammar(), max_edges, timeout)
+    return None
 
 
 def _parsed(
-    model: recnn.TreeClassifier, sentences: Iterable[str] | None, grammar: str | None, failures: Failures
+    model: recnn.TreeClassifier,
+    sentences: Iterable[tuple[str, str]],
+    parser: parsers.GrammarParser | None,
+    required: bool,
+    tokens: bool,
+    failures: Failures,
 ) -> Iterator[Tree]:
-    """Yield a tree over each sentence: its best parse, if there is a grammar."""
-    parser = None
-    if grammar is not None or model.config.form == "sst":
-        from corpora.sentiment import sentiment_grammar
-
-        loaded = sentiment_grammar() if grammar is None else parsers.load_grammar(grammar)
-        parser = parsers.GrammarParser(loaded)
-    for place, sentence in read_sentences(list(sentences or ())):
+    """Yield a tree over each sentence: its best parse, if there is a parser; ``required`` makes none an error."""
+    for place, sentence in sentences:
         try:
             if model.config.form == "listops":
-                yield corpora.listops_tree(corpora.parse_listops(sentence))
+                tree = corpora.listops_tree(corpora.parse_listops(sentence))
             elif parser is None:
-                yield parsers.shaped(words_in(sentence), model.config.shape)
+                tree = parsers.shaped(words_in(sentence, tokens), model.config.shape)
             else:
-                yield parser.parse(sentence)
+                tree = next(parse_one(parser, place, sentence, tokens))
         except (EmptySentenceError, TreeError) as error:
             failures.add(InputError(f"{place}{error}"))
+            continue
         except SentenceError as error:
-            if grammar is not None:
+            if required:
                 failures.add(SentenceError(f"{place}{error}"))
                 continue
             shape = model.config.shape
             how = "a balanced tree" if shape == "balanced" else f"a {shape}-branching tree"
-            fail(f"{place}{sentence!r} has no parse in the grammar of the bundled treebank: using {how}")
-            yield parsers.shaped(parsers.tokenize(sentence), shape)
+            why = f" ({error})" if isinstance(error, LimitError) else ""
+            fail(f"{place}{sentence!r} has no parse in the grammar of the bundled treebank{why}: using {how}")
+            tree = parsers.shaped(words_in(sentence, tokens), shape)
+        yield tree
+
+
+def _fitted(model: recnn.TreeClassifier, trees: Iterable[Tree], failures: Failures) -> Iterator[Tree]:
+    """Binarise trees for the model; those that cannot be are added to ``failures``."""
+    for tree in trees:
+        try:
+            yield fitting(tree, model.config.max_children)
+        except InputError as error:
+            words = parsers.words_of(tree)
+            failures.add(InputError(f"{shown_words(words, 1, len(words))!r}: {error}"))
 
 
 def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
     """Predict the labels of the nodes of a tree, breadth first from the root."""
     (probabilities,) = model.probabilities([tree])
-    graph, words = model.graph(tree), parsers.words_of(tree)
+    graph = model.graph(tree)
     parents = [-1] * graph.num_nodes()
     for child, parent in zip(*(ends.tolist() for ends in graph.edges()), strict=True):
         parents[child] = parent
@@ -124,33 +161,46 @@ def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
         {
             "label": labels[int(row.argmax())],
             "probabilities": dict(zip(labels, row.tolist(), strict=True)),
-            "span": [start, end],
-            "words": words[start - 1 : end],
+            "span": span,
             "parent": parent,
         }
-        for row, (start, end), parent in zip(probabilities, graph.ndata["span"].tolist(), parents, strict=True)
+        for row, span, parent in zip(probabilities, graph.ndata["span"].tolist(), parents, strict=True)
     ]
 
 
-def _labelled(nodes: list[dict[str, Any]]) -> Tree:
+def _labelled(nodes: list[dict[str, Any]], words: list[str]) -> Tree:
     """Make a tree with the predictions as labels."""
     made = [nltk.Tree(f"{node['label']} {_percent(node)}", []) for node in nodes]
     for node, own in zip(nodes[1:], made[1:], strict=True):
         made[node["parent"]].append(own)
     for node, own in zip(nodes, made, strict=True):
-        own.extend([] if own else node["words"])
+        start, end = node["span"]
+        own.extend([] if own else words[start - 1 : end])
     return made[0]
 
 
-def _picture(nodes: list[dict[str, Any]]) -> Picture:
-    """Draw the tree with one indented line per node, each label in its colour."""
+def _drawn(nodes: list[dict[str, Any]], words: list[str]) -> Iterator[Text]:
+    """Draw the tree with one indented line per node, each label in its colour.
+
+    Nodes below `_DEEPEST` levels are not indented further, and have the number of their level instead.
+    """
     polar = set(nodes[0]["probabilities"]) == set(corpora.SENTIMENTS)
-    made: list[Picture] = []
-    for node in nodes:
+    below: list[list[int]] = [[] for _ in nodes]
+    for index, node in enumerate(nodes[1:], 1):
+        below[node["parent"]].append(index)
+    agenda = [(0, 0, "", "")]  # node, level, guides before it and before the nodes below it
+    while agenda:
+        index, level, guide, rest = agenda.pop()
+        node = nodes[index]
         style = _COLOURS[node["label"]] if polar else "bold"
-        text = Text.assemble((f"{node['label']} {_percent(node)}", style), f"  {' '.join(node['words'])}")
-        made.append(made[node["parent"]].add(text) if made else Picture(text, guide_style="dim"))
-    return made[0]
+        deep = f"level {level}: " if level > _DEEPEST else ""
+        label, phrase = f"{node['label']} {_percent(node)}", shown_words(words, *node["span"])
+        yield Text.assemble((guide, "dim"), deep, (printable(label), style), f"  {printable(phrase)}")
+        for place, child in enumerate(reversed(below[index])):
+            own, more = ("├── ", "│   ") if place else ("└── ", "    ")
+            if level >= _DEEPEST:
+                own = more = ""
+            agenda.append((child, level + 1, rest + own, rest + more))
 
 
 def _percent(node: dict[str, Any]) -> str:

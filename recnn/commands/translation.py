@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -26,6 +25,7 @@ from recnn.commands.common import (
     read_model,
     read_sentences,
 )
+from recnn.commands.streams import print_json
 from recnn.commands.train import trains
 from recnn.data.sources import TranslationData
 from recnn.errors import RunError
@@ -98,7 +98,7 @@ def translate(
             if not as_json:
                 out.print(join_words(found.spelt(candidates[0].tokens), "french"))
                 continue
-            print(json.dumps(_record(found, graph, words, candidates), ensure_ascii=False))
+            print_json(_record(found, graph, words, candidates))
 
 
 def evaluate_translator(model: recnn.Translator, folder: Path, data: str, as_json: bool) -> None:
@@ -109,7 +109,7 @@ def evaluate_translator(model: recnn.Translator, folder: Path, data: str, as_jso
     texts, scores = evaluated(model, pairs)
     if as_json:
         values: dict[str, Any] = {name: score._asdict() for name, score in scores.items()}
-        print(json.dumps({**values, "count": len(texts)}))
+        print_json({**values, "count": len(texts)})
         return
     for line in _shown(len(texts), scores):
         out.print(line)
@@ -166,7 +166,7 @@ def _sources(
         for tree in map(corpora.unescape, corpora.read_trees(trees)):
             yield "", parsers.words_of(tree), tree
         return
-    for place, sentence in read_sentences(sentences):
+    for place, sentence in read_sentences(sentences, failures):
         words = split_words(normalise(sentence), "english", model.config.lower)
         if words:
             yield place, words, words

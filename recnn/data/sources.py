@@ -32,7 +32,8 @@ class SentimentData(TreebankData):
     """Trees with labels on an ordered scale."""
 
     ordinal: Annotated[
-        NotNegative, Field(description="Width of targets on the scale: neighbouring classes share it; 0 for none.")
+        NotNegative,
+        Field(description="Width of soft targets on ordered classes (ordinal regression); 0 for one class per target."),
     ] = 0.0
 
 

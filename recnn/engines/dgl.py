@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from recnn.cells.base import Cell, Children, Edges, Nodes
+from recnn.engines.levels import projected
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
 from recnn.graphs.plan import Direction
@@ -35,14 +37,50 @@ class _Mailbox(Children):
         return stacked.index_put((nodes, self.slot), messages.view(*self.slot.shape, *messages.shape[1:]))
 
 
-def run(cell: Cell, graph: DGLGraph, direction: Direction, nodes: Nodes, initial: Any = None) -> Any:
-    """Compute the states of all nodes; ``nodes`` and the result are in the order of the graph.
+def run(
+    cell: Cell, graph: DGLGraph, direction: Direction, x: Tensor, absent: Tensor | None = None, initial: Any = None
+) -> Any:
+    """Compute the states of all nodes, on the device of the graph; the states are on the device of ``x``.
 
-    Initial states, one per tree, become extra nodes before the sources.
+    Args:
+        cell: the cell.
+        graph: the graph.
+        direction: "up" or "down".
+        x: (N, D) inputs in the order of the nodes.
+        absent: (N,) True for nodes without an input; None if all have one.
+        initial: initial states, one row per tree, which become extra nodes before the sources; None for none.
 
     Raises:
         GraphError: the graph has a cycle.
     """
+    here = graph.device
+    if x.device == here:
+        return _run(cell, graph, direction, x, absent, initial)
+    tensors = {f"cell.{name}": part.to(here) for name, part in (*cell.named_parameters(), *cell.named_buffers())}
+    before = None if initial is None else cell.State(*(part.to(here) for part in initial))
+    found = functional_call(_Run(cell), tensors, (graph, direction, x.to(here), absent, before))
+    return cell.State(*(part.to(x.device) for part in found))
+
+
+class _Run(nn.Module):
+    """`_run` as a module, whose parameters `functional_call` can replace."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, *arguments: Any) -> Any:
+        return _run(self.cell, *arguments)
+
+
+def _run(cell: Cell, graph: DGLGraph, direction: Direction, x: Tensor, absent: Tensor | None, initial: Any) -> Any:
+    cell = cell.prepared(graph.batch_size, x)
+    label = graph.ndata.get("label")
+    nodes = Nodes(
+        projected(cell, x, torch.arange(len(x)), absent),
+        torch.full((len(x),), -1, device=x.device) if label is None else label,
+        torch.repeat_interleave(torch.arange(graph.batch_size, device=x.device), graph.batch_num_nodes()),
+    )
     graph = graph.local_var()  # local_scope would change the caller's graph, and not restore it after an error
     if "slot" not in graph.edata:
         graph.edata["slot"] = torch.zeros(graph.num_edges(), dtype=torch.int64)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from recnn.cells.base import Cell, Children, Edges, Nodes
+from recnn.graphs.devices import to_device_of, with_data
 from recnn.graphs.plan import Direction, Step, take
 from recnn.graphs.schedule import Schedule
 
@@ -34,17 +35,19 @@ class _Gathered(Children):
         return messages.reshape(self.step.size, slots, *messages.shape[1:])
 
 
-def run(cell: Cell, schedule: Schedule, direction: Direction, nodes: Nodes, initial: Any = None) -> Any:
-    """Compute the states of all nodes, in level order.
-
-    Args:
-        cell: the cell.
-        schedule: the levels of the forest.
-        direction: "up" or "down".
-        nodes: projected inputs (N, G), labels (N,) and trees (N,) in level order.
-        initial: initial states, B rows, one per tree, as predecessors of the sources; None for none.
-    """
-    plan, trees = schedule.plan(direction), schedule.trees
+def run(
+    cell: Cell,
+    schedule: Schedule,
+    direction: Direction,
+    x: Tensor,
+    absent: Tensor | None = None,
+    label: Tensor | None = None,
+    initial: Any = None,
+) -> Any:
+    """Compute the states of all nodes, in the order of the graph; the arguments are those of `propagate.walk`."""
+    plan, trees, places = schedule.plan(direction, x), schedule.trees, schedule.on(x)
+    label = torch.full_like(places.order, -1) if label is None else to_device_of(label, x)
+    nodes = Nodes(projected(cell, x, schedule.order, absent), label, places.tree)
     first = plan.sources
     if initial is None:
         first = first._replace(
@@ -71,7 +74,21 @@ def run(cell: Cell, schedule: Schedule, direction: Direction, nodes: Nodes, init
         levels.append(_merged(composed(step, here, levels[-1]), others, step))
     if plan.upward:
         levels.reverse()
-    return cell.State(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
+    return cell.State(*(torch.cat(parts).index_select(0, places.rank) for parts in zip(*levels, strict=True)))
+
+
+def projected(cell: Cell, x: Tensor, order: Tensor, absent: Tensor | None) -> Tensor:
+    """Project the inputs of the nodes in ``order`` to (N, G); nodes without an input get 0, and are not projected.
+
+    ``order`` and ``absent`` are in host memory.
+    """
+    if absent is None:
+        return cell.inputs(x.index_select(0, to_device_of(order, x)))
+    with with_data(x):
+        rows = (~absent).nonzero().squeeze(1)
+        nodes = order[rows]
+    inputs = cell.inputs(x.index_select(0, to_device_of(nodes, x)))
+    return inputs.new_zeros(len(order), *inputs.shape[1:]).index_copy(0, to_device_of(rows, x), inputs)
 
 
 def _merged(state: Any, sources: Any, step: Step) -> Any:

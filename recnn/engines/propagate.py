@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from recnn.cells.base import Cell, Nodes
+from recnn.cells.base import Cell
 from recnn.engines import dgl, fused, levels
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
+from recnn.graphs.devices import is_autocast, with_data
 from recnn.graphs.plan import Direction
 from recnn.graphs.schedule import Schedule, schedule
 
@@ -51,8 +52,8 @@ def propagate(
     Raises:
         GraphError: the graph is not a forest (with "dgl": has a cycle), a child is in a slot that the cell does not
             have, or two are in the same slot (the message names the nodes); several children without slots.
-        ValueError: x, initial or has_input has another shape, x another dtype than the weights, or direction or engine
-            is unknown.
+        ValueError: x, initial or has_input has another shape, x or initial another dtype than the weights, or direction
+            or engine is unknown.
         TypeError: cell is not a cell, graph not a graph, or has_input not bool.
     """
     _check_options(direction, engine)
@@ -67,23 +68,20 @@ def propagate(
             f"x must be (N, D) = ({graph.num_nodes()}, {cell.input_size}), one row per node, got {tuple(x.shape)}"
         )
     weight = next(cell.parameters(), x)
-    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+    if x.dtype != weight.dtype and not is_autocast(x):
         raise ValueError(f"x must have the dtype of the cell's weights, {weight.dtype}, got {x.dtype}")
-    state = None if initial is None else _checked_state(cell, graph, initial)
-    label = graph.ndata.get("label")
-    if engine == "dgl":
-        _check_slots(cell, graph)
-        every = torch.arange(len(x))
-        absent = _absent(graph, every, has_input)
-        tree = torch.repeat_interleave(torch.arange(graph.batch_size), graph.batch_num_nodes())
-        cell = cell.prepared(graph.batch_size, x)
-        label = torch.full((len(x),), -1) if label is None else label
-        return dgl.run(cell, graph, direction, Nodes(_inputs(cell, x, every, absent), label, tree), state)
-    levels_of = schedule(graph)
-    if levels_of.width is None or levels_of.width > cell.slots:
-        _check_slots(cell, graph)
-    absent = _absent(graph, levels_of.order, has_input)
-    return walk(cell, levels_of, x, direction, state, absent, None if label is None else label[levels_of.order])
+    with with_data(x):
+        if initial is not None:
+            initial = _checked_state(cell, graph, initial)
+        if engine == "dgl":
+            _check_slots(cell, graph)
+            return dgl.run(cell, graph, direction, x, _absent(graph, None, has_input), initial)
+        levels_of, label = schedule(graph), graph.ndata.get("label")
+        if levels_of.width is None or levels_of.width > cell.slots:
+            _check_slots(cell, graph)
+        absent = _absent(graph, levels_of.order, has_input)
+        label = None if label is None else label.cpu()[levels_of.order]
+    return walk(cell, levels_of, x, direction, initial, absent, label)
 
 
 def walk(
@@ -103,17 +101,16 @@ def walk(
         x: (N, D) inputs in the order of the nodes.
         direction: "up" or "down".
         initial: initial states, B rows, one per tree; None for none.
-        absent: (N,) in level order, True for nodes without an input; None if all nodes have one.
-        label: (N,) label indices in level order; None for none.
+        absent: (N,) in level order, True for nodes without an input; None if all nodes have one. In host memory.
+        label: (N,) label indices in level order; None for none. In host memory.
     """
     cell = cell.prepared(schedule.trees, x)
-    kernel = fused.kernel_for(cell)
-    if kernel is not None and not torch.is_autocast_enabled(x.device.type):
+    if fused.can_run(x) and (kernel := fused.kernel_for(cell)) is not None:
         return fused.run(fused.Run(cell, kernel, schedule, direction, label, absent), x, initial)
-    label = torch.full_like(schedule.order, -1) if label is None else label
-    nodes = Nodes(_inputs(cell, x, schedule.order, absent), label, schedule.tree)
-    found = levels.run(cell, schedule, direction, nodes, initial)
-    return cell.State(*(part.index_select(0, schedule.rank) for part in found))
+    if initial is not None and is_autocast(x):  # as torch.nn does, whatever their dtype
+        weight = next(cell.parameters(), x)
+        initial = cell.State(*(part.to(weight.dtype) for part in initial))
+    return levels.run(cell, schedule, direction, x, absent, label, initial)
 
 
 def nodes_with_input(graph: DGLGraph, has_input: Tensor | None = None) -> Tensor | None:
@@ -142,22 +139,13 @@ def nodes_with_input(graph: DGLGraph, has_input: Tensor | None = None) -> Tensor
     return found if words.all() else found | (words == 0)[tree]
 
 
-def _absent(graph: DGLGraph, order: Tensor, has_input: Tensor | None) -> Tensor | None:
+def _absent(graph: DGLGraph, order: Tensor | None, has_input: Tensor | None) -> Tensor | None:
     """Return (N,), True for those of the nodes in ``order`` that have no input; None if all have one."""
     found = nodes_with_input(graph, has_input)
     if found is None:
         return None
-    absent = ~found[order]
+    absent = ~found.cpu() if order is None else ~found.cpu()[order]
     return absent if absent.any() else None
-
-
-def _inputs(cell: Cell, x: Tensor, order: Tensor, absent: Tensor | None) -> Tensor:
-    """Project the inputs of the nodes in ``order`` to (N, G); nodes without an input get 0, and are not projected."""
-    if absent is None:
-        return cell.inputs(x.index_select(0, order))
-    rows = (~absent).nonzero().squeeze(1)
-    inputs = cell.inputs(x.index_select(0, order[rows]))
-    return inputs.new_zeros(len(order), *inputs.shape[1:]).index_copy(0, rows, inputs)
 
 
 def _check_options(direction: str, engine: str) -> None:
@@ -180,6 +168,10 @@ def _checked_state(cell: Cell, graph: DGLGraph, initial: Any) -> Any:
             f"initial must be {', '.join(map(str, expected))} for {', '.join(cell.State._fields)} of {trees} trees, "
             f"got {', '.join(str(tuple(part.shape)) for part in parts)}"
         )
+    weight = next(cell.parameters(), parts[0])
+    for part in parts:
+        if part.dtype != weight.dtype and not is_autocast(part):
+            raise ValueError(f"initial must have the dtype of the cell's weights, {weight.dtype}, got {part.dtype}")
     return cell.State(*parts)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recnn.cells.base import Cell
 from recnn.cells.gru import GRUCell
 from recnn.cells.lstm import LSTMCell
 from recnn.errors import GradientError
+from recnn.layers.recurrent import Recurrent
 
 
 def check_gradients(module: nn.Module, max_norm: float = math.inf) -> None:
@@ -22,7 +24,9 @@ def check_gradients(module: nn.Module, max_norm: float = math.inf) -> None:
     Raises:
         GradientError: a gradient has an entry that is NaN or infinite, or a norm above ``max_norm``; the message names
             the parameter.
+        ValueError: ``max_norm`` is negative or NaN.
     """
+    _check_max_norm(max_norm)
     for name, parameter in module.named_parameters():
         if parameter.grad is not None:
             found = fault(_values(parameter).flatten().unsqueeze(0), max_norm)
@@ -31,29 +35,52 @@ def check_gradients(module: nn.Module, max_norm: float = math.inf) -> None:
 
 
 @torch.no_grad()
-def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
+def clip_gradients(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Tensor:
     """Clip the total norm of the gradients of ``parameters``, in place.
 
         g ← g · max_norm / ‖g‖    if ‖g‖ > max_norm
 
     Pascanu et al. 2013, algorithm 1. Unlike `torch.nn.utils.clip_grad_norm_` it also takes sparse gradients, such as
-    those of word vectors. If the norm is NaN or infinite, the gradients stay as they are.
+    those of word vectors, and counts a parameter that is given twice only once. If the norm is NaN or infinite, the
+    gradients stay as they are.
 
     Args:
-        parameters: those without a gradient are skipped.
+        parameters: a parameter or an iterable of them; those without a gradient are skipped.
         max_norm: largest norm of all gradients together, as one vector g.
 
     Returns:
         The norm before clipping, a scalar.
+
+    Raises:
+        TypeError: ``parameters`` is neither a tensor nor an iterable of tensors.
+        ValueError: ``max_norm`` is negative or NaN.
     """
-    gradients = [_values(parameter) for parameter in parameters if parameter.grad is not None]
+    _check_max_norm(max_norm)
+    if isinstance(parameters, nn.Module) or not isinstance(parameters, (Tensor, Iterable)):
+        raise TypeError(f"parameters must be a tensor or an iterable of tensors, got a {type(parameters).__name__}")
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for one in given:
+        if not isinstance(one, Tensor):
+            raise TypeError(f"parameters must be tensors, got a {type(one).__name__}")
+    gradients = [_values(one) for one in {id(one): one for one in given}.values() if one.grad is not None]
     if not gradients:
         return torch.tensor(0.0)
-    norm: Tensor = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    norm: Tensor = torch.stack([_norm(gradient).to(gradients[0].device) for gradient in gradients]).norm()
     if max_norm < norm < math.inf:
         for gradient in gradients:
-            gradient.mul_(max_norm / norm)
+            gradient.mul_((max_norm / norm).to(gradient.device))
     return norm
+
+
+def _norm(gradient: Tensor) -> Tensor:
+    """Norm of a gradient; in half precision its square would overflow."""
+    norm: Tensor = torch.linalg.vector_norm(gradient, dtype=torch.promote_types(gradient.dtype, torch.float32))
+    return norm
+
+
+def _check_max_norm(max_norm: Any) -> None:
+    if isinstance(max_norm, (str, bytes)) or not float(max_norm) >= 0:
+        raise ValueError(f"max_norm must be a number of at least 0, got {max_norm!r}")
 
 
 def spectral_radius(weight: Tensor | nn.Module) -> Any:
@@ -69,23 +96,28 @@ def spectral_radius(weight: Tensor | nn.Module) -> Any:
 
     Returns:
         A float for a matrix. For a module, a dict of floats by the name of the parameter, followed in brackets by the
-        gate and, if there are several, the child: ``cells.0.weight_hh[f0, child 1]``. Blocks that are not square, as
-        with projections, are left out.
+        gate and, if there are several, the child: ``weight_hh_l0[f]``, ``cells.0.weight_hh[f0, child 1]``. Blocks that
+        are not square, as with projections, are left out.
     """
     if isinstance(weight, Tensor):
         return float(torch.linalg.eigvals(weight.detach()).abs().max())
+    names: dict[Tensor, str] = {parameter: name for name, parameter in weight.named_parameters()}
     return {
-        name + (f"[{', '.join(labels)}]" if labels else ""): spectral_radius(block)
+        names.get(parameter, name) + (f"[{', '.join(labels)}]" if labels else ""): spectral_radius(block)
         for path, module in weight.named_modules()
-        if hasattr(module, "hidden_size")
-        for name, labels, block in _recurrent_blocks(path, module)
+        if hasattr(module, "hidden_size") and not isinstance(module, Recurrent)
+        for name, parameter, labels, block in _recurrent_blocks(path, module)
     }
 
 
-def _recurrent_blocks(path: str, module: Any) -> Iterator[tuple[str, list[str], Tensor]]:
-    """Name of the parameter, gate and child, and matrix (H, H), of each recurrent weight of a module."""
+def _recurrent_blocks(path: str, module: Any) -> Iterator[tuple[str, Tensor, list[str], Tensor]]:
+    """Parameter and its name, gate and child, and matrix (H, H), of each recurrent weight of a module."""
     H, K = module.hidden_size, getattr(module, "slots", 1)
-    for name, parameter in module.named_parameters(prefix=path, recurse=False):
+    if isinstance(module, Cell):
+        weights = {f"{path}.{name}" if path else name: weight for name, weight in module.weights()}
+    else:
+        weights = dict(module.named_parameters(prefix=path, recurse=False))
+    for name, parameter in weights.items():
         if not name.rpartition(".")[2].startswith(("weight_hh", "weight_leaf")):
             continue
         weight = parameter.flatten(0, -2)
@@ -94,7 +126,7 @@ def _recurrent_blocks(path: str, module: Any) -> Iterator[tuple[str, list[str], 
             for child, block in enumerate(rows.chunk(K, dim=1)):
                 if block.shape[1] >= H:  # a LabelEmbeddingCell has further columns for label embeddings
                     labels = [gate] * bool(gate) + [f"child {child}"] * (K > 1)
-                    yield name, labels, block[:, :H]
+                    yield name, parameter, labels, block[:, :H]
 
 
 def _gates(module: Any, count: int) -> list[str]:
@@ -108,7 +140,7 @@ def _gates(module: Any, count: int) -> list[str]:
     return [""] if count == 1 else [str(number) for number in range(count)]
 
 
-def _values(parameter: nn.Parameter) -> Tensor:
+def _values(parameter: Tensor) -> Tensor:
     """The gradient of a parameter, to be changed in place; of a sparse gradient, its stored values."""
     assert parameter.grad is not None
     if not parameter.grad.is_sparse:

@@ -1,4 +1,4 @@
-"""Drawings of trees, by NLTK, and of chains."""
+"""Drawings of trees, by NLTK, and of chains; control characters in labels and words are escaped, see `printable`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nltk import Tree
 from nltk.tree.prettyprinter import TreePrettyPrinter
 
 from parsers.errors import InputError
+from parsers.printing import printable
 from parsers.trees import constituents
 from recnn.errors import GraphError
 
@@ -75,7 +76,9 @@ def _unrolled(chain: DGLGraph) -> str:
         if len(below) > 1:
             raise GraphError(f"node {node} has {len(below)} children, so the graph is not a chain")
     times = range(1, chain.num_nodes() + 1)
-    inputs = graph_to_sequence(chain) if getattr(chain, "vocabulary", None) else [f"x{t}" for t in times]
+    inputs = [f"x{t}" for t in times]
+    if getattr(chain, "vocabulary", None):
+        inputs = list(map(printable, graph_to_sequence(chain)))
     states = [f"h{t}" for t in times]
     widths = [max(map(len, pair)) for pair in zip(inputs, states, strict=True)]
     arrows = [f"{state} ".ljust(width + 2, "─") + "─→ " for state, width in zip(states, widths, strict=True)]
@@ -95,4 +98,6 @@ def _printer(tree: Tree) -> TreePrettyPrinter:
     numbered = tree.copy(deep=True)
     for number, place in enumerate(tree.treepositions("leaves")):
         numbered[place] = number
-    return TreePrettyPrinter(numbered, tree.leaves())
+    for phrase in numbered.subtrees():
+        phrase.set_label(printable(phrase.label(), keep="\n"))
+    return TreePrettyPrinter(numbered, list(map(printable, tree.leaves())))

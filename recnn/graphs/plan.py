@@ -1,5 +1,7 @@
 """Steps of a loop over a forest in one direction: the nodes that are computed together, and their predecessors."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -7,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+from recnn.graphs.devices import all_to_device_of
 
 Direction = Literal["up", "down"]
 Rows = slice | Tensor
@@ -63,6 +67,15 @@ class Plan:
     upward: bool
     cache: dict[Any, Any] = field(default_factory=dict)
 
+    def on(self, like: Tensor) -> Plan:
+        """Copy the plan to the device of ``like``."""
+        steps = [self.sources, self.inner, *self.steps]
+        copies = iter(all_to_device_of([part for step in steps for part in step if isinstance(part, Tensor)], like))
+        sources, inner, *rest = (
+            Step._make(next(copies) if isinstance(part, Tensor) else part for part in step) for step in steps
+        )
+        return Plan(sources, inner, rest, self.upward)
+
     def split(self, values: Tensor) -> list[Tensor]:
         """Split ``values`` of the inner nodes (N - S, *) by step."""
         return self._in_turn(values.split([step.size for step in self._by_level()])) if self.steps else []
@@ -95,7 +108,7 @@ def indices(rows: Rows, like: Tensor) -> Tensor:
 
 def source_step(rows: Tensor, tree: Tensor) -> Step:
     """Make the `Step` of the sources at ``rows``; ``tree`` (N,) is the index of the tree of each row."""
-    segment = torch.arange(len(rows), device=rows.device)
+    segment = torch.arange(len(rows))
     n = len(tree)
     return Step(_contiguous(rows), n + tree.index_select(0, rows), segment, segment * 0, len(rows), 1, n)
 
@@ -116,12 +129,12 @@ def inner_steps(
     if len(bounds) < 2:
         return Step(nodes, predecessors, segment, slot, len(nodes), None, 0), []
     sizes = nodes.new_tensor([b - a for a, b in pairwise(edge_bounds)])
-    step = torch.repeat_interleave(torch.arange(len(sizes), device=nodes.device), sizes)
+    step = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
     begins = nodes.new_tensor(bounds[:-1])
     local = segment - begins[step]
     # A step is complete with K slots if its slots run 0..K-1, 0..K-1, ... and there are K edges per node.
     widest = slot.new_zeros(len(sizes)).scatter_reduce(0, step, slot, "amax") + 1
-    within = torch.arange(len(slot), device=slot.device) - nodes.new_tensor(edge_bounds[:-1])[step]
+    within = torch.arange(len(slot)) - nodes.new_tensor(edge_bounds[:-1])[step]
     regular = torch.ones_like(widest).scatter_reduce(0, step, (slot == within % widest[step]).long(), "amin")
     regular *= sizes == widest * (nodes.new_tensor(bounds[1:]) - begins)
     complete = [arity if full else None for arity, full in zip(widest.tolist(), regular.tolist(), strict=True)]

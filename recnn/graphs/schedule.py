@@ -3,26 +3,42 @@
 Nodes are ordered by their distance from the root, siblings together, in the order of their parents and slots; trees are
 ordered by height, the highest first. In this *level order* the children of a level are the next level, in order, so
 that no indices are needed to find them; in a batch of chains, the nodes with a child are a prefix of each level, as in
-a packed sequence. The schedule is computed with index tensors, without a Python loop over nodes.
+a packed sequence. The schedule is computed with index tensors, without a Python loop over nodes, in host memory;
+its plans are copied to the device of the inputs, where nothing is decided that the host would have to wait for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
+from recnn.graphs.devices import all_to_device_of, is_fake, with_data
 from recnn.graphs.plan import Direction, Plan, inner_steps, source_step
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
+
+T = TypeVar("T")
+
+
+class Places(NamedTuple):
+    """Tensors that bring rows from the order of the graph into level order, and back; see `Schedule`."""
+
+    order: Tensor
+    rank: Tensor
+    tree: Tensor
+
+    def on(self, like: Tensor) -> Places:
+        """Copy the tensors to the device of ``like``."""
+        return Places(*all_to_device_of(self, like))
 
 
 @dataclass(eq=False)
@@ -36,6 +52,8 @@ class Schedule:
         parent: (N,) the row of the parent of each row, -1 for a root; ascending.
         slot: (N,) the slot of each row at its parent, 0 for a root.
         offsets: the first row of each level, and N.
+
+    All tensors are in host memory; `on` and `plan` return copies on other devices, which are made once and kept.
     """
 
     order: Tensor
@@ -44,16 +62,37 @@ class Schedule:
     parent: Tensor
     slot: Tensor
     offsets: list[int]
+    _copies: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def plan(self, direction: Direction, like: Tensor | None = None) -> Plan:
+        """Return the steps from the leaves "up" to the roots, or from the roots "down".
+
+        Args:
+            direction: "up" or "down".
+            like: the tensors of the plan are on the device of this tensor; by default in host memory.
+        """
+        return self._kept(direction, like, lambda: self._plan(direction), Plan.on)
+
+    def on(self, like: Tensor) -> Places:
+        """Return the tensors that bring rows into level order and back, on the device of ``like``."""
+        return self._kept("places", like, lambda: Places(self.order, self.rank, self.tree), Places.on)
+
+    def _kept(self, name: str, like: Tensor | None, make: Callable[[], T], move: Callable[[T, Tensor], T]) -> T:
+        """Return what is kept by this name for the device of ``like``."""
+        if like is not None and is_fake(like):  # a copy belongs to its mode, and is not kept
+            with with_data(like):
+                made = self._kept(name, None, make, move)
+            return move(made, like)
+        made = self._copies[name] if name in self._copies else self._copies.setdefault(name, make())
+        if like is None or like.device == self.order.device:
+            return made
+        key = name, like.device
+        moved: T = self._copies[key] if key in self._copies else self._copies.setdefault(key, move(made, like))
+        return moved
 
     @torch.inference_mode(False)
-    def plan(self, direction: Direction) -> Plan:
-        """Return the steps from the leaves "up" to the roots, or from the roots "down"."""
-        return self.up if direction == "up" else self.down
-
-    def to(self, device: torch.device | str) -> Schedule:
-        """Copy the schedule to ``device``."""
-        tensors = {name: getattr(self, name).to(device) for name in ("order", "rank", "tree", "parent", "slot")}
-        return Schedule(**tensors, offsets=self.offsets)
+    def _plan(self, direction: Direction) -> Plan:
+        return self._up() if direction == "up" else self._down()
 
     @property
     def trees(self) -> int:
@@ -69,15 +108,14 @@ class Schedule:
     @cached_property
     def in_order(self) -> bool:
         """True if the nodes are numbered in level order."""
-        return torch.equal(self.order, torch.arange(len(self.order), device=self.order.device))
+        return torch.equal(self.order, torch.arange(len(self.order)))
 
-    @cached_property
-    def up(self) -> Plan:
+    def _up(self) -> Plan:
         """Steps bottom-up: each is the inner nodes of a level, whose children are the next level."""
         below = torch.bincount(self.parent[self.trees :], minlength=len(self.parent))
         inner = below.nonzero().squeeze(1)
         bounds = torch.searchsorted(inner, inner.new_tensor(self.offsets[:-1])).tolist()
-        children = torch.arange(self.trees, len(self.parent), device=inner.device)
+        children = torch.arange(self.trees, len(self.parent))
         segment = torch.searchsorted(inner, self.parent[self.trees :])
         edge_bounds = [offset - self.trees for offset in self.offsets[1:]]
         edges = children, segment, self.slot[self.trees :]
@@ -102,14 +140,13 @@ class Schedule:
         ahead = before - before[begin]
         last = begin + torch.repeat_interleave(sizes, sizes) - 1
         own = (before[last] + inner[last].long()) - before[begin]  # number of inner nodes on the level
-        rows = torch.arange(len(inner), device=inner.device) - begin
+        rows = torch.arange(len(inner)) - begin
         place = torch.where(inner, ahead, own + rows - ahead)
         return (sizes - own[starts]).tolist(), place.split(sizes.tolist())
 
-    @cached_property
-    def down(self) -> Plan:
+    def _down(self) -> Plan:
         """Steps top-down: each is a level after the first, and the only predecessor of a node is its parent."""
-        rows = torch.arange(len(self.parent), device=self.parent.device)
+        rows = torch.arange(len(self.parent))
         bounds = [offset - self.trees for offset in self.offsets[1:]]
         edges = self.parent[self.trees :], rows[: len(rows) - self.trees], self.slot[self.trees :]
         whole, steps = inner_steps(rows[self.trees :], bounds, edges, bounds, self.offsets[:-2])
@@ -131,14 +168,14 @@ def schedule(graph: DGLGraph) -> Schedule:
         return kept[2]  # type: ignore[no-any-return]
     if slot is not None and slot.is_floating_point():
         raise GraphError(f"graph.edata['slot'] must be integers, got {slot.dtype}")
-    child, parent = (ends.long() for ends in graph.edges())
-    made = _levels(graph.num_nodes(), child, parent, None if slot is None else slot.long())
+    child, parent = (ends.long().cpu() for ends in graph.edges())
+    made = _levels(graph.num_nodes(), child, parent, None if slot is None else slot.long().cpu())
     graph._recnn_schedule = structure, None if slot is None else slot.clone(), made
     return made
 
 
 @torch.inference_mode(False)  # a schedule that is kept may be used in training later
-def chains(batch_sizes: tuple[int, ...], device: str = "cpu") -> Schedule:
+def chains(batch_sizes: tuple[int, ...]) -> Schedule:
     """Return the levels of chains that are numbered as in a packed sequence, with the first token as the root.
 
     Level t consists of the tokens t of all chains, and the numbering is the level order. Reading from the first token
@@ -147,7 +184,6 @@ def chains(batch_sizes: tuple[int, ...], device: str = "cpu") -> Schedule:
     Args:
         batch_sizes: number of chains that have a token t, for each t, as in `torch.nn.utils.rnn.PackedSequence`;
             token t of chain b is node ``sum(batch_sizes[:t]) + b``.
-        device: device of the tensors.
     """
     sizes = torch.tensor(batch_sizes)
     begins = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
@@ -155,8 +191,7 @@ def chains(batch_sizes: tuple[int, ...], device: str = "cpu") -> Schedule:
     order = torch.arange(len(time))
     chain = order - begins[time]
     parent = torch.where(time > 0, begins[time - 1] + chain, -1)
-    made = Schedule(order, order, chain, parent, torch.zeros_like(order), begins.tolist())
-    return made if device == "cpu" else made.to(device)
+    return Schedule(order, order, chain, parent, torch.zeros_like(order), begins.tolist())
 
 
 def _same(one: Tensor | None, other: Tensor | None) -> bool:
@@ -185,13 +220,13 @@ def _levels(n: int, child: Tensor, above: Tensor, slot_of_edge: Tensor | None) -
     count = int(is_root.sum())
     height = depth.new_zeros(count).scatter_reduce(0, tree, depth, "amax")
     place = torch.empty_like(height)
-    place[height.argsort(descending=True, stable=True)] = torch.arange(count, device=place.device)
+    place[height.argsort(descending=True, stable=True)] = torch.arange(count)
     order = (depth * count + place[tree]).argsort(stable=True)
     offsets = [0, *torch.bincount(depth).cumsum(0).tolist()]
     if not _siblings_in_order(parent, slot, order, count):
         order = _sorted_by_parent(parent, slot, order, offsets)
     rank = torch.empty_like(order)
-    rank[order] = torch.arange(n, device=order.device)
+    rank[order] = torch.arange(n)
     by_row = parent[order]
     by_row = torch.where(by_row >= 0, rank[by_row], by_row)
     return Schedule(order, rank, tree[order], by_row, slot[order], offsets)
@@ -199,7 +234,7 @@ def _levels(n: int, child: Tensor, above: Tensor, slot_of_edge: Tensor | None) -
 
 def _depths(parent: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distance of each node from its root, and the root, by pointer doubling in log2(depth) rounds."""
-    nodes = torch.arange(len(parent), device=parent.device)
+    nodes = torch.arange(len(parent))
     depth = (parent >= 0).long()
     ancestor = torch.where(parent >= 0, parent, nodes)
     for _ in range(len(parent).bit_length() + 1):
@@ -221,7 +256,7 @@ def _depths(parent: Tensor) -> tuple[Tensor, Tensor]:
 def _siblings_in_order(parent: Tensor, slot: Tensor, order: Tensor, roots: int) -> bool:
     """Test if siblings are together on each level of ``order``, in the order of their parents and slots."""
     rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device)
+    rank[order] = torch.arange(len(order))
     above, place = rank[parent[order[roots:]]], slot[order[roots:]]
     later, same = above[1:] > above[:-1], above[1:] == above[:-1]
     return bool((later | (same & (place[1:] >= place[:-1]))).all())
@@ -230,11 +265,11 @@ def _siblings_in_order(parent: Tensor, slot: Tensor, order: Tensor, roots: int) 
 def _sorted_by_parent(parent: Tensor, slot: Tensor, order: Tensor, offsets: list[int]) -> Tensor:
     """Sort each level of ``order``, in place, by the place of the parent and then by slot."""
     rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device)
+    rank[order] = torch.arange(len(order))
     wide = int(slot.max()) + 1
     for begin, end in pairwise(offsets[1:]):
         level = order[begin:end]
         level = level[(rank[parent[level]] * wide + slot[level]).argsort(stable=True)]
         order[begin:end] = level
-        rank[level] = torch.arange(begin, end, device=order.device)
+        rank[level] = torch.arange(begin, end)
     return order

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from recnn.errors import GraphError
+from recnn.graphs.devices import to_device_of
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -32,7 +33,8 @@ class NodeStates:
     @property
     def roots(self) -> Tensor:
         """(B, H) hidden states of the roots, in the order of the trees."""
-        return self.h[self.graph.out_degrees() == 0]
+        rows = (self.graph.out_degrees() == 0).nonzero().squeeze(1)
+        return self.h.index_select(0, to_device_of(rows, self.h))
 
     def node(self, index: int, tree: int = 0) -> Tensor:
         """Return the hidden state (H,) of a node.

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recnn.cells.base import Cell
+from recnn.cells.weights import Borrower
 from recnn.engines.propagate import Engine, nodes_with_input, propagate
+from recnn.graphs.devices import to_device_of
 from recnn.graphs.plan import Direction
 from recnn.graphs.states import NodeStates
 
@@ -87,12 +89,13 @@ class EncoderStates(NodeStates):
         Raises:
             ValueError: the encoder does not run in this direction.
         """
-        ends = self.graph.out_degrees() == 0 if direction == "up" else self.graph.in_degrees() == 0
+        ends = (self.graph.out_degrees() if direction == "up" else self.graph.in_degrees()) == 0
         state = self.layers[layer][self.directions.index(direction)]
-        return type(state)(*(part[ends] for part in state))
+        rows = to_device_of(ends.nonzero().squeeze(1), state.hidden)
+        return type(state)(*(part.index_select(0, rows) for part in state))
 
 
-class Encoder(nn.Module):
+class Encoder(Borrower):
     """Multi-layer, optionally bidirectional network of a cell over a forest, a single graph or a batch.
 
     Input of the first layer is x, input of layer l the output of layer l - 1 at the same node. With
@@ -200,6 +203,8 @@ class Encoder(nn.Module):
             raise ValueError(
                 f"initial must have {len(self.cells)} states, one per layer and direction, got {len(before)}"
             )
+        for cell in self.cells:
+            cell.compute_weights()
         layers: list[list[Any]] = []
         read = [x] * ways
         for layer in range(self.num_layers):
@@ -229,6 +234,6 @@ class Encoder(nn.Module):
     def _dropped(self, x: Tensor, forest: Forest) -> Tensor:
         if not (self.training and self.dropout and self.variational):
             return F.dropout(x, self.dropout, self.training)
-        trees = forest.trees().to(x.device)
+        trees = forest.trees()
         mask = F.dropout(x.new_ones(int(trees.max()) + 1, x.shape[1]), self.dropout)
-        return x * mask.index_select(0, trees)
+        return x * mask.index_select(0, to_device_of(trees, x))

@@ -37,7 +37,7 @@ def initialise(
         The module.
 
     Raises:
-        ValueError: ``input`` or ``recurrent`` is not one of the rules.
+        ValueError: ``input`` or ``recurrent`` is not one of the rules; or a weight is computed from others.
     """
     rules = ("glorot", "orthogonal", "uniform")
     for name, value, known in (("input", input, rules), ("recurrent", recurrent, (*rules, "identity"))):
@@ -46,6 +46,12 @@ def initialise(
     for owner in module.modules():
         if not isinstance(owner, Cell):
             continue
+        for name in ("weight_ih", "weight_hh", "weight_leaf", "bias_ih", "bias_hh"):
+            if not isinstance(getattr(owner, name, None), (nn.Parameter, type(None))):
+                raise ValueError(
+                    f"{name} of a {type(owner).__name__} is computed from other parameters, as by weight normalisation "
+                    "or pruning: initialise it before"
+                )
         for name, parameter in owner.named_parameters(recurse=False):
             if name == "weight_ih":
                 _draw_blocks(parameter, input, owner.hidden_size, parameter.shape[1])

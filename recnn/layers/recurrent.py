@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -11,12 +10,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from recnn.cells.base import Cell
-from recnn.engines.propagate import walk
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
-from recnn.graphs.plan import Direction, indices
-from recnn.graphs.schedule import Schedule, chains, schedule
-from recnn.layers.encoder import Encoder, Forest
+from recnn.graphs.schedule import Schedule, schedule
+from recnn.layers.chains import Chains, chains_of
+from recnn.layers.encoder import Encoder
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -25,46 +23,12 @@ MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 _MERGES: dict[str | None, Any] = {"concat": "concat", "sum": "sum", "mul": "mul", "ave": "ave", None: "none"}
 
 
-_AGAINST: dict[Direction, Direction] = {"up": "down", "down": "up"}
-
-
-class _Chains(Forest):
-    """Chains with their first token as the root, see `recnn.graphs.schedule.chains`.
-
-    In the public interface the last token is the root, and "up" is from the first token to the last; so "up" and "down"
-    are swapped here.
-    """
-
-    def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
-        sources = indices(schedule.up.sources.nodes, schedule.order)
-        self._last = sources[schedule.tree[sources].argsort()]  # (B,) last node of each chain
-
-    def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
-        return walk(cell, self.schedule, x, _AGAINST[direction], initial)
-
-    def nodes_with_input(self) -> None:
-        """None: every step has an input."""
-
-    def trees(self) -> Tensor:
-        return self.schedule.tree
-
-    def ends(self, state: Any, direction: Direction) -> Any:
-        """The final state of each chain: at its last step for "up", at its first for "down"."""
-        first = slice(self.schedule.trees)
-        return type(state)(
-            *(part[first] if direction == "down" else part.index_select(0, self._last) for part in state)
-        )
-
-
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)  # cached tensors may be used in training later
-def _chains(batch_sizes: tuple[int, ...], device: str) -> _Chains:
-    return _Chains(chains(batch_sizes, device))
-
-
 class Recurrent(nn.Module):
     """Multi-layer, optionally bidirectional recurrent network of any cell, with the interface of `torch.nn.LSTM`.
+
+    Indices that depend only on the lengths of the sequences are kept for later batches of the same lengths, those of
+    the most recently used lengths, up to 8,192 steps and 524,288 entries (steps of a sequence) in total, which is about
+    80 MB at most; those of a larger batch until the next.
 
     Args:
         cell: cell of the first layer, with ``arity=1`` or ``arity="sum"``; or a list with one for each layer, of any
@@ -109,6 +73,35 @@ class Recurrent(nn.Module):
         return_cell_states: bool = False,
     ) -> None:
         super().__init__()
+        self._set_up(
+            cell,
+            num_layers,
+            batch_first,
+            dropout,
+            bidirectional,
+            merge_mode,
+            independent,
+            residual,
+            variational,
+            return_sequences,
+            return_cell_states,
+        )
+
+    def _set_up(
+        self,
+        cell: Cell | Sequence[Cell],
+        num_layers: int | None = None,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        merge_mode: MergeMode = "concat",
+        independent: bool = False,
+        residual: bool = False,
+        variational: bool = False,
+        return_sequences: bool = True,
+        return_cell_states: bool = False,
+    ) -> None:
+        """Do what the constructor does; apart from it for classes that are also networks of torch.nn."""
         if merge_mode not in _MERGES:
             raise ValueError(f"merge_mode must be one of 'concat', 'sum', 'mul', 'ave', None, got {merge_mode!r}")
         self.encoder = Encoder(
@@ -131,21 +124,13 @@ class Recurrent(nn.Module):
                 "residual=True with bidirectional=True needs return_sequences=True: the directions end at different "
                 "steps"
             )
+        self.input_size = self.encoder.cells[0].input_size
+        self.num_layers = self.encoder.num_layers
         self.batch_first = batch_first
         self.bidirectional = bidirectional
         self.merge_mode = merge_mode
         self.return_sequences = return_sequences
         self.return_cell_states = return_cell_states
-
-    @property
-    def input_size(self) -> int:
-        """Size D of the input vectors."""
-        return self.encoder.cells[0].input_size
-
-    @property
-    def num_layers(self) -> int:
-        """Number L of layers."""
-        return self.encoder.num_layers
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, ...]:
         """Compute the output and the final state, and with ``return_cell_states`` the cell states of all steps.
@@ -162,8 +147,7 @@ class Recurrent(nn.Module):
             return self._of_nothing(input)
         data, forest, order = self._sequences(input)
         schedule = forest.schedule
-        unbatched = isinstance(input, Tensor) and input.dim() == 2
-        initial = None if hx is None else self._initial(hx, schedule, order, unbatched)
+        initial = None if hx is None else self._initial(hx, input, schedule, order)
         state, layers = self.encoder.run(forest, data, initial)
         ways = self.encoder.directions
         ends = [forest.ends(*walked) for layer in layers for walked in zip(layer, ways, strict=True)]
@@ -233,35 +217,47 @@ class Recurrent(nn.Module):
         return f"batch_first={self.batch_first}, merge_mode={self.merge_mode!r}"
 
     def _check_input(self, input: Tensor | PackedSequence) -> None:
-        data = input.data if isinstance(input, PackedSequence) else input
-        name = type(self).__name__
-        if isinstance(input, Tensor) and input.dim() not in (2, 3):
-            raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}D instead")
-        dtype = next(self.encoder.cells[0].parameters()).dtype
-        if data.dtype != dtype and not torch.is_autocast_enabled(data.device.type):
-            raise ValueError(f"input must have the type {dtype}, got type {data.dtype}")
-        if data.shape[-1] != self.input_size:
-            raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.shape[-1]}"
-            )
-        steps = 1 if isinstance(input, Tensor) and input.dim() == 3 and self.batch_first else 0
-        if isinstance(input, Tensor) and not input.shape[steps]:
+        if isinstance(input, PackedSequence):
+            self.check_input(input.data, input.batch_sizes)
+            return
+        if input.dim() not in (2, 3):
+            raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+        self.check_input(input if input.dim() == 3 else input.unsqueeze(0), None)
+        steps = 1 if input.dim() == 3 and self.batch_first else 0
+        if not input.shape[steps]:
             raise RuntimeError(f"Expected sequence length to be larger than 0, got input of {tuple(input.shape)}")
 
-    def _sequences(self, input: Tensor | PackedSequence) -> tuple[Tensor, _Chains, Tensor | None]:
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """Check the dtype and the size of inputs, (T, B, D), or (N, D) of a packed sequence with ``batch_sizes``.
+
+        Raises:
+            ValueError: the inputs have another dtype than the weights.
+            RuntimeError: the inputs have another size than ``input_size``.
+        """
+        weight = self.encoder.any_weight()
+        if weight is not None and input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+            raise ValueError(f"input must have the type {weight.dtype}, got type {input.dtype}")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+            )
+
+    def _sequences(self, input: Tensor | PackedSequence) -> tuple[Tensor, Chains, Tensor | None]:
         """The inputs (N, D) in the order of a packed sequence, their chains, and the chain of each sequence.
 
         The last is (B,), or None if chains and sequences are in the same order.
         """
         if isinstance(input, PackedSequence):
             sizes = tuple(input.batch_sizes.tolist())
-            return input.data, _chains(sizes, str(input.data.device)), input.unsorted_indices
+            return input.data, chains_of(sizes), input.unsorted_indices
         x = input.unsqueeze(1) if input.dim() == 2 else input.transpose(0, 1) if self.batch_first else input
         steps, batch = x.shape[:2]
-        return x.reshape(steps * batch, -1), _chains((batch,) * steps, str(input.device)), None
+        return x.reshape(steps * batch, -1), chains_of((batch,) * steps), None
 
-    def _initial(self, hx: Any, schedule: Schedule, order: Tensor | None, unbatched: bool) -> list[Any]:
+    def _initial(self, hx: Any, input: Tensor | PackedSequence, schedule: Schedule, order: Tensor | None) -> list[Any]:
         """Split ``hx`` into a state for each layer and direction, with rows in the order of the chains."""
+        unbatched = isinstance(input, Tensor) and input.dim() == 2
+        weight = self.encoder.any_weight()
         fields = self.encoder.cells[0].State._fields
         parts = (hx,) if len(fields) == 1 else tuple(hx)
         if len(parts) != len(fields):
@@ -285,10 +281,8 @@ class Recurrent(nn.Module):
                         f"Expected hidden[{number}] size {(len(self.encoder.cells), schedule.trees, *shape)}, "
                         f"got {list(part.shape) if isinstance(part, Tensor) else tuple(own.shape)}"
                     )
-                if own.dtype != next(cell.parameters()).dtype:
-                    raise RuntimeError(
-                        f"hidden[{number}] must have the type {next(cell.parameters()).dtype}, got type {own.dtype}"
-                    )
+                if weight is not None and own.dtype != weight.dtype:
+                    raise RuntimeError(f"hidden[{number}] must have the type {weight.dtype}, got type {own.dtype}")
                 state.append(own if order is None else own.index_select(0, torch.argsort(order)))
             states.append(cell.State(*state))
         return states

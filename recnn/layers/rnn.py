@@ -1,99 +1,24 @@
 """RNN, LSTM and GRU with the arguments, results and state dicts of the classes in torch.nn."""
 
-import re
-import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from recnn.cells.base import Cell
 from recnn.cells.gru import GRUCell
 from recnn.cells.lstm import LSTMCell
 from recnn.cells.recursive import RecursiveCell
-from recnn.cells.regularised import DropoutCell, ZoneoutCell
-from recnn.layers.recurrent import Recurrent
-
-_TORCH_NAME = re.compile(r"(\w+)_l(\d+)(_reverse)?")
+from recnn.layers.torch_face import TorchFace, innermost
 
 
-class _TorchFace(Recurrent):
-    """A `Recurrent` with torch.nn's names in its state dict and attributes: ``weight_ih_l0``, ``bias_hh_l1_reverse``...
-
-    `named_parameters` gives the names of the parameters in the cells instead, such as ``encoder.cells.0.weight_ih``.
-    """
-
-    def __init__(
-        self,
-        cells: list[Cell],
-        bias: bool,
-        dropout: float,
-        device: torch.device | str | None,
-        dtype: torch.dtype | None,
-        batch_first: bool,
-        **options: Any,
-    ) -> None:
-        recurrent_dropout, zoneout = options.pop("recurrent_dropout", 0.0), options.pop("zoneout", 0.0)
-        rates = tuple(zoneout) if isinstance(zoneout, (list, tuple)) else (zoneout,) * len(cells[0].State._fields)
-        if len(rates) != len(cells[0].State._fields):
-            fields = cells[0].State._fields
-            raise ValueError(f"zoneout must be a probability, or one for each of {', '.join(fields)}, got {zoneout!r}")
-        for name, rate in (("recurrent_dropout", recurrent_dropout), *(("zoneout", rate) for rate in rates)):
-            if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-                raise ValueError(f"{name} must be a probability, got {rate!r}")
-        if recurrent_dropout:
-            cells = [DropoutCell(cell, recurrent_dropout) for cell in cells]
-        if any(rates):
-            cells = [ZoneoutCell(cell, *rates) for cell in cells]
-        for name, value in (("bias", bias), ("batch_first", batch_first)):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
-        if isinstance(dropout, bool) or not isinstance(dropout, (int, float)):
-            raise ValueError(f"dropout should be a number in range [0, 1], got {dropout!r}")
-        if dropout and len(cells) == 1:
-            warnings.warn(
-                f"dropout={dropout} has no effect with num_layers=1: it is applied between layers",
-                UserWarning,
-                stacklevel=3,
-            )
-        super().__init__(cells, dropout=dropout, batch_first=batch_first, **options)
-        self.register_state_dict_post_hook(_to_torch_names)
-        self.register_load_state_dict_pre_hook(_from_torch_names)
-        self.to(device=device, dtype=dtype)
-
-    @property
-    def hidden_size(self) -> int:
-        """Size H of the hidden states of the last layer."""
-        return self.encoder.cells[-1].hidden_size
-
-    @property
-    def all_weights(self) -> list[list[nn.Parameter]]:
-        """List of the parameters of each layer and direction."""
-        return [list(cell.parameters()) for cell in self.encoder.cells]
-
-    def flatten_parameters(self) -> None:
-        """Do nothing; exists for compatibility with torch.nn."""
-
-    def __getattr__(self, name: str) -> Any:
-        match = _TORCH_NAME.fullmatch(name)
-        if match and "encoder" in self.__dict__.get("_modules", {}):
-            parameter, layer, reverse = match.groups()
-            index = int(layer) * len(self.encoder.directions) + (reverse is not None)
-            if index < len(self.encoder.cells):
-                cell = self.encoder.cells[index]
-                while isinstance(cell, (DropoutCell, ZoneoutCell)):
-                    cell = cell.cell
-                return getattr(cell, parameter)
-        return super().__getattr__(name)
-
-
-class RNN(_TorchFace):
+class RNN(TorchFace, nn.RNN):
     """Multi-layer Elman RNN (Elman 1990) with tanh or ReLU, with the interface and results of `torch.nn.RNN`.
 
         h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)
 
-    With ``nonlinearity="relu"``, ReLU is used in place of tanh.
+    With ``nonlinearity="relu"``, ReLU is used in place of tanh. What differs from torch.nn is listed in
+    `recnn.layers.torch_face.TorchFace`.
 
     Args:
         input_size: The number D of expected features in the input x.
@@ -139,19 +64,44 @@ class RNN(_TorchFace):
         layer_norm: bool = False,
         **options: Any,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        cells: list[Cell] = [
-            RecursiveCell(D, H, 1, nonlinearity, bias, layer_norm=layer_norm)  # type: ignore[arg-type]
-            for D, H in _sizes(input_size, hidden_size, num_layers, bidirectional, options)
-        ]
-        super().__init__(cells, bias, dropout, device, dtype, batch_first, bidirectional=bidirectional, **options)
+        self._construct(
+            nn.RNN,
+            lambda D, H: RecursiveCell(D, H, 1, self.nonlinearity, bias, layer_norm=layer_norm),
+            options,
+            input_size,
+            hidden_size,
+            num_layers,
+            nonlinearity=nonlinearity,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+        )
+
+    @property
+    def nonlinearity(self) -> Literal["tanh", "relu"]:
+        """The nonlinearity that ``mode`` names; an assignment changes ``mode``."""
+        return "tanh" if self.mode == "RNN_TANH" else "relu"
+
+    @nonlinearity.setter
+    def nonlinearity(self, value: str) -> None:
+        if value not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{value}'. Select from 'tanh' or 'relu'.")
+        self.mode = f"RNN_{value.upper()}"
+
+    def _use_settings(self) -> None:
+        super()._use_settings()
+        if innermost(self.encoder.cells[0]).nonlinearity != self.nonlinearity:
+            for cell in self.encoder.cells:
+                innermost(cell).nonlinearity = self.nonlinearity
 
 
-class LSTM(_TorchFace):
+class LSTM(TorchFace, nn.LSTM):
     """Multi-layer long short-term memory (LSTM) RNN, with the interface and results of `torch.nn.LSTM`.
 
-    For the equations see `recnn.LSTMCell`.
+    For the equations see `recnn.LSTMCell`; what differs from torch.nn is listed in `recnn.layers.torch_face.TorchFace`.
 
     Args:
         input_size: The number D of expected features in the input x.
@@ -205,17 +155,27 @@ class LSTM(_TorchFace):
         layer_norm: bool = False,
         **options: Any,
     ) -> None:
-        cells: list[Cell] = [
-            LSTMCell(D, H, 1, bias, forget_gate, coupled, peepholes, proj_size, layer_norm)
-            for D, H in _sizes(input_size, hidden_size, num_layers, bidirectional, options, proj_size)
-        ]
-        super().__init__(cells, bias, dropout, device, dtype, batch_first, bidirectional=bidirectional, **options)
+        self._construct(
+            nn.LSTM,
+            lambda D, H: LSTMCell(D, H, 1, bias, forget_gate, coupled, peepholes, proj_size, layer_norm),
+            options,
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            proj_size=proj_size,
+            device=device,
+            dtype=dtype,
+        )
 
 
-class GRU(_TorchFace):
+class GRU(TorchFace, nn.GRU):
     """Multi-layer gated recurrent unit (GRU) RNN, with the interface and results of `torch.nn.GRU`.
 
-    For the equations see `recnn.GRUCell`.
+    For the equations see `recnn.GRUCell`; what differs from torch.nn is listed in `recnn.layers.torch_face.TorchFace`.
 
     Args:
         input_size: The number D of expected features in the input x.
@@ -262,65 +222,17 @@ class GRU(_TorchFace):
         layer_norm: bool = False,
         **options: Any,
     ) -> None:
-        cells: list[Cell] = [
-            GRUCell(D, H, 1, bias, reset_after, layer_norm)
-            for D, H in _sizes(input_size, hidden_size, num_layers, bidirectional, options)
-        ]
-        super().__init__(cells, bias, dropout, device, dtype, batch_first, bidirectional=bidirectional, **options)
-
-
-def _sizes(
-    input_size: int,
-    hidden_size: int | Sequence[int],
-    num_layers: int,
-    bidirectional: bool,
-    options: dict[str, Any],
-    proj_size: int = 0,
-) -> list[tuple[int, int]]:
-    """Input size and hidden size of each layer."""
-    for name, value in (("input_size", input_size), ("num_layers", num_layers)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
-    if num_layers <= 0:
-        raise ValueError("num_layers must be greater than zero")
-    if isinstance(hidden_size, Sequence):
-        if num_layers not in (1, len(hidden_size)):
-            raise ValueError(f"expected {num_layers} hidden sizes with num_layers={num_layers}, got {len(hidden_size)}")
-        widths = list(hidden_size)
-        if not widths:
-            raise ValueError("hidden_size must not be an empty list")
-    else:
-        widths = [hidden_size] * num_layers
-    for width in widths:
-        if not isinstance(width, int):
-            raise TypeError(f"hidden_size should be of type int, got: {type(width).__name__}")
-        if width <= 0:
-            raise ValueError("hidden_size must be greater than zero")
-    joined = bidirectional and options.get("merge_mode", "concat") == "concat" and not options.get("independent")
-    reads = [input_size, *((2 if joined else 1) * (proj_size or width) for width in widths[:-1])]
-    return list(zip(reads, widths, strict=True))
-
-
-def _names(module: _TorchFace) -> list[tuple[str, str]]:
-    """The name of each parameter here and in torch.nn."""
-    ways = len(module.encoder.directions)
-    return [
-        (
-            f"encoder.cells.{index}.{name}",
-            f"{name.removeprefix('cell.').removeprefix('cell.')}_l{index // ways}{'_reverse' if index % ways else ''}",
+        self._construct(
+            nn.GRU,
+            lambda D, H: GRUCell(D, H, 1, bias, reset_after, layer_norm),
+            options,
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
         )
-        for index, cell in enumerate(module.encoder.cells)
-        for name, _ in cell.named_parameters()
-    ]
-
-
-def _to_torch_names(module: Any, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    for ours, theirs in _names(module):
-        if prefix + ours in state_dict:
-            state_dict[prefix + theirs] = state_dict.pop(prefix + ours)
-
-
-def _from_torch_names(module: Any, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    for ours, theirs in _names(module):
-        if prefix + theirs in state_dict:
-            state_dict[prefix + ours] = state_dict.pop(prefix + theirs)

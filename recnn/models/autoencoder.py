@@ -42,12 +42,19 @@ class Phrase(NamedTuple):
 
     node: int
     """Index of the node."""
-    words: list[str]
-    """Words of the phrase."""
+    span: tuple[int, int]
+    """Positions of its first and last word, from 1."""
     error: float
     """Reconstruction error E_rec."""
     parts: list[str | None]
     """For each child, the word whose vector is nearest to the reconstruction; None for a child that is a phrase."""
+    sentence: list[str]
+    """Words of the tree; one list for all its phrases."""
+
+    @property
+    def words(self) -> list[str]:
+        """Words of the phrase."""
+        return self.sentence[self.span[0] - 1 : self.span[1]]
 
 
 class TreeAutoencoder(Model, kind="autoencoder"):
@@ -191,9 +198,7 @@ class TreeAutoencoder(Model, kind="autoencoder"):
             parts[above].append(self.vocabulary[index] if known else None)
         words, spans, errors = words_of(tree), graph.ndata["span"].tolist(), found.error.tolist()
         return [
-            Phrase(node, words[spans[node][0] - 1 : spans[node][1]], errors[node], below)
-            for node, below in enumerate(parts)
-            if below
+            Phrase(node, tuple(spans[node]), errors[node], below, words) for node, below in enumerate(parts) if below
         ]
 
     def annotated(self, tree: Tree) -> Tree:

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from corpora.labelled_trees import Form
 from parsers.shapes import Shape
-from recnn.settings import STRICT, NotNegative, Probability, Size, Task
+from recnn.settings import STRICT, Layers, NotNegative, Probability, Size, Task
 
 if TYPE_CHECKING:
     from recnn.cells.base import Arity, Cell
@@ -35,7 +35,7 @@ class NetworkConfig:
         Field(default_factory=dict, description="Option of the cell, NAME=VALUE, such as peepholes=true. Repeatable."),
     ]
     hidden_size: Annotated[Size, Field(description="Size of the hidden states.")] = 150
-    num_layers: Annotated[Size, Field(description="Number of layers.")] = 1
+    num_layers: Annotated[Layers, Field(description="Number of layers.")] = 1
     dropout: Annotated[Probability, Field(description="Dropout before the output layer.")] = 0.5
     layer_dropout: Annotated[Probability, Field(description="Dropout between layers.")] = 0.0
     recurrent_dropout: Annotated[
@@ -268,8 +268,14 @@ class TranslationConfig(PhraseNetworkConfig):
 
 
 def _without_weights(make: "Callable[[], Cell]") -> "Cell":
-    """Make a cell to check its settings, without allocating memory."""
+    """Make a cell to check its settings, without allocating memory.
+
+    Raises:
+        ValueError: a setting is wrong, or so large that torch cannot count the weights.
+    """
     import torch
 
-    with torch.device("meta"):
+    from recnn.models.bounds import countable
+
+    with countable(), torch.device("meta"):
         return make()

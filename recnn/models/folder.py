@@ -2,19 +2,27 @@
 
 import json
 import os
+import re
 import shutil
+import stat
+import time
 from abc import ABC
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, BinaryIO, ClassVar, Self
 
 import torch
 from torch import nn
 
+from corpora.errors import CorpusError
+from corpora.parts import part_beside, parts_beside, replace_folder, sweep
 from corpora.vocabulary import Vocabulary
 from recnn.errors import ModelError, missing_extra
+from recnn.models.bounds import at_most, countable
+from recnn.models.weights import Entry, read_header, read_tensor
 from recnn.settings import as_json, settings_of
 
 _FORMAT = 1
@@ -25,6 +33,8 @@ _FORMER_KINDS = {
     "translator": "translation",
 }
 """Names of kinds in version 0.1, whose folders can still be loaded."""
+_FILES = re.compile(r"model\.json|weights\.safetensors|.*\.jsonl")
+"""Names of the files in the folder of a model."""
 
 
 class Model(nn.Module, ABC):
@@ -61,32 +71,45 @@ class Model(nn.Module, ABC):
     def save(self, folder: str | Path) -> None:
         """Save the model as ``model.json``, ``weights.safetensors`` and a ``.jsonl`` file for each vocabulary.
 
-        The files are written to a temporary folder, which then replaces ``folder``; if writing fails, an existing
-        folder stays as it is.
+        The files are written to a temporary folder, which then replaces ``folder`` at once: who reads ``folder`` at the
+        same time finds the older or the newer model. If writing fails, an existing folder stays as it is.
 
         Raises:
+            ModelError: ``folder`` has a file that is not of a model, and would be lost.
             OSError: a file cannot be written.
         """
-        to_file = _safetensors("torch").save_file
-        folder = Path(folder)
-        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        folder = Path(os.path.realpath(folder))  # a link stays a link
+        if folder.is_dir() and (others := [name for name in os.listdir(folder) if not _FILES.fullmatch(name)]):
+            problem = "which is not a file of a model and would be lost: choose another folder"
+            raise ModelError(f"{folder}: there is {min(others)!r}, {problem}")
+        sweep(folder)
+        part = part_beside(folder)
         try:
-            found = {"recnn": self.kind, "format": _FORMAT, "config": as_json(self.config)}
-            (part / "model.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-            for name, vocabulary in zip(self.vocabulary_names, self.vocabularies, strict=True):
-                vocabulary.save(part / f"{name}.jsonl")
-            state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-            to_file(state, part / "weights.safetensors")
-            if folder.exists():
-                os.rename(folder, old)
-            os.rename(part, folder)
+            part.mkdir(parents=True)
+            self._write(part)
+            replace_folder(part, folder)
+        except OSError as error:
+            # Not the name of the temporary folder; and writing fails without a name if the disk is full.
+            name = Path(str(error.filename)).name if error.filename not in (None, str(part)) else ""
+            error.filename, error.filename2 = str(folder / name), None
+            raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
-            if folder.exists():
-                shutil.rmtree(old, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        found = {"recnn": self.kind, "format": _FORMAT, "config": as_json(self.config)}
+        (folder / "model.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+        for name, vocabulary in zip(self.vocabulary_names, self.vocabularies, strict=True):
+            vocabulary.save(folder / f"{name}.jsonl")
+        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        path = folder / "weights.safetensors"
+        try:
+            _safetensors("torch").save_file(state, path)
+        except _safetensors("").SafetensorError as error:
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -102,51 +125,115 @@ class Model(nn.Module, ABC):
 
 
 def recover(folder: str | Path) -> None:
-    """Remove temporary folders of a `Model.save` that was killed; restore the older model if there is no newer one."""
+    """Remove what a `Model.save` that was killed has left; restore the older model if there is no newer one."""
     folder = Path(folder)
-    for old in folder.parent.glob(f".{folder.name}.*.old"):
+    for old in parts_beside(folder, "old", gone=False):
         shutil.rmtree(old) if folder.exists() else os.rename(old, folder)
-    for part in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(part)
+    sweep(folder, gone=False)
 
 
 def load(folder: str | Path) -> Model:
     """Load a model that was saved by `Model.save`, in evaluation mode.
 
-    No code is executed from the folder (no pickle), and no more memory is allocated for the weights than the size of
-    their file.
+    No code is executed from the folder (no pickle), nothing is built that the file of the weights does not hold, and
+    no more memory is allocated for the weights than the size of their file. The model does not depend on the folder
+    afterwards. While another process replaces the folder, either the older or the newer model is loaded.
 
     Args:
         folder: folder of the model.
 
     Raises:
-        ModelError: the folder does not hold a model, or a file in it is malformed or does not fit the others.
+        ModelError: the folder does not hold a model, a file in it is malformed or does not fit the others, or a weight
+            is NaN or infinite.
         CorpusError: a vocabulary is malformed.
         OSError: a file cannot be read.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        problem = "not a folder" if folder.exists() else "no such folder"
-        raise ModelError(f"{folder}: {problem}, expected the folder of a model")
-    _check_files(folder, "model.json", "weights.safetensors")
-    kind, config = _configuration(folder / "model.json")
-    _check_files(folder, *(f"{name}.jsonl" for name in kind.vocabulary_names))
-    vocabularies = [Vocabulary.load(folder / f"{name}.jsonl") for name in kind.vocabulary_names]
-    with _blamed_on(folder / "model.json"), torch.device("meta"):
-        model = kind(config, *vocabularies)
-    model.load_state_dict(_state(folder / "weights.safetensors", model), assign=True)
+    kinds = _kinds()
+    with ExitStack() as stack:
+        files = _opened(folder, stack)
+        _check_files(folder, files, "model.json", "weights.safetensors")
+        path, weights = folder / "model.json", folder / "weights.safetensors"
+        with _blamed_on(weights):
+            header = read_header(files["weights.safetensors"])
+        kind, config = _configuration(path, files["model.json"].read(), kinds)
+        _check_files(folder, files, *(f"{name}.jsonl" for name in kind.vocabulary_names))
+        vocabularies = [_vocabulary(folder / name, files[name]) for name in _vocabulary_files(kind)]
+        problem = f"the network has more parameters than the {len(header)} of {weights.name}"
+        # Some parameters are made more than once, but not four times.
+        with _blamed_on(path), countable(), at_most(4 * len(header), problem), torch.device("meta"):
+            model = kind(config, *vocabularies)
+        _check_entries(weights, header, model)
+        state = {}
+        for name, entry in header.items():
+            with _blamed_on(weights):
+                state[name] = read_tensor(files[weights.name], entry)
+            if not state[name].isfinite().all():
+                raise ModelError(f"{weights}: {name!r} has values that are NaN or infinite")
+    model.load_state_dict(state, assign=True)
     return model.eval()
 
 
-def _check_files(folder: Path, *names: str) -> None:
-    if missing := [name for name in names if not (folder / name).is_file()]:
+def _opened(folder: Path, stack: ExitStack) -> dict[str, BinaryIO]:
+    """Open the files of a model, all of them of one folder, even while another process replaces it.
+
+    Who replaces the folder may remove the older one; what has been opened stays readable.
+    """
+    vocabularies = (name for kind in Model.kinds.values() for name in _vocabulary_files(kind))
+    names = {"model.json", "weights.safetensors", *vocabularies}
+    while True:
+        descriptor = _folder_of_model(folder)
+        try:
+            with ExitStack() as attempt:
+                files: dict[str, BinaryIO] = {}
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        if stat.S_ISREG(os.stat(name, dir_fd=descriptor).st_mode):
+                            opener = partial(os.open, dir_fd=descriptor)
+                            files[name] = attempt.enter_context(open(name, "rb", opener=opener))
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+                        stack.push(attempt.pop_all())
+                        return files
+        finally:
+            os.close(descriptor)
+
+
+def _folder_of_model(folder: Path) -> int:
+    """Open a folder, which may be missing for a moment where `corpora.parts.replace_folder` cannot exchange folders."""
+    end = time.monotonic() + 1
+    while True:
+        try:
+            return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            if time.monotonic() < end and any(parts_beside(folder, "old", gone=False)):
+                time.sleep(0.01)
+                continue
+            raise ModelError(f"{folder}: no such folder, expected the folder of a model") from None
+        except NotADirectoryError:
+            raise ModelError(f"{folder}: not a folder, expected the folder of a model") from None
+
+
+def _vocabulary_files(kind: type[Model]) -> list[str]:
+    return [f"{name}.jsonl" for name in kind.vocabulary_names]
+
+
+def _vocabulary(path: Path, file: BinaryIO) -> Vocabulary:
+    opened = f"/dev/fd/{file.fileno()}"  # the file at the path may be another one by now
+    try:
+        return Vocabulary.load(opened)
+    except CorpusError as error:
+        raise CorpusError(str(error).replace(opened, str(path), 1)) from None
+
+
+def _check_files(folder: Path, files: Container[str], *names: str) -> None:
+    if missing := [name for name in names if name not in files]:
         raise ModelError(f"{folder}: not the folder of a model, {' and '.join(missing)} missing")
 
 
-def _configuration(path: Path) -> tuple[type[Model], Any]:
+def _configuration(path: Path, content: bytes, kinds: Mapping[str, type[Model]]) -> tuple[type[Model], Any]:
     with _blamed_on(path):
-        found = json.loads(path.read_text("utf-8"))
-        kinds = _kinds()
+        found = json.loads(content.decode())
         if not isinstance(found, dict) or not isinstance(found.get("recnn"), str):
             raise ValueError(f'expected an object with "recnn": one of {", ".join(kinds)}')
         if found.get("format") != _FORMAT:
@@ -158,27 +245,23 @@ def _configuration(path: Path) -> tuple[type[Model], Any]:
 
 
 def _kinds() -> dict[str, type[Model]]:
-    """Classes of models by kind: those of this package and those that the program has defined."""
+    """Return the classes of models by kind: those of this package and those that the program has defined."""
     face = import_module("recnn.models")
     for name in face.__all__:
         getattr(face, name)
     return Model.kinds
 
 
-def _state(path: Path, model: Model) -> dict[str, torch.Tensor]:
-    try:
-        state: dict[str, torch.Tensor] = _safetensors("torch").load_file(path)
-    except _safetensors("").SafetensorError as error:
-        raise ModelError(f"{path}: not a safetensors file ({error})") from None
-    expected = {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
-    for name in sorted(expected.keys() | state.keys()):
-        if name not in state or name not in expected:
+def _check_entries(path: Path, header: Mapping[str, Entry], model: Model) -> None:
+    """Compare the names, shapes and types of the tensors in a file with those of a model."""
+    expected = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
+    for name in sorted(expected.keys() | header.keys()):
+        if name not in header or name not in expected:
             raise ModelError(f"{path}: {name!r} is {'missing' if name in expected else 'not part of this model'}")
-        if (state[name].shape, state[name].dtype) != expected[name]:
-            shapes = tuple(expected[name][0]), tuple(state[name].shape)
-            types = expected[name][1], state[name].dtype
-            raise ModelError(f"{path}: expected {name!r} of {shapes[0]} {types[0]}, got {shapes[1]} {types[1]}")
-    return state
+        shape, dtype = header[name].shape, header[name].dtype
+        if (shape, dtype) != expected[name]:
+            wanted = " ".join(map(str, expected[name]))
+            raise ModelError(f"{path}: expected {name!r} of {wanted}, got {shape} {dtype}")
 
 
 @contextmanager

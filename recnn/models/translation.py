@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
 from corpora.vocabulary import Vocabulary
+from parsers.printing import shown_words
 from parsers.shapes import shaped
 from parsers.trees import words_of
 from recnn.cells.base import Cell
@@ -331,8 +332,11 @@ def _longest(forest: DGLGraph) -> int:
 
 
 def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
-    """Names of the nodes, to show attention: the words of a phrase, or the word of a leaf or of a node in a chain."""
+    """Names of the nodes, to show attention: the words of a phrase, or the word of a leaf or of a node in a chain.
+
+    Of a phrase of more than 100 words, only the first 100 are shown.
+    """
     return [
-        " ".join(words[end - 1 : end] if word >= 0 else words[start - 1 : end])
+        shown_words(words, end if word >= 0 else start, end)
         for word, (start, end) in zip(graph.ndata["word"].tolist(), graph.ndata["span"].tolist(), strict=True)
     ]

@@ -40,7 +40,9 @@ class Training:
         str | None, Field(description="Metric that selects the best epoch. [default: the first of the task]")
     ] = None
     seed: Annotated[Seed, Field(description="Random seed.")] = 0
-    threads: Annotated[Count, Field(description="Number of CPU threads; results may differ in the last digits.")] = 1
+    threads: Annotated[
+        int, Field(ge=1, le=1 << 10, description="Number of CPU threads; results may differ in the last digits.")
+    ] = 1
     workers: Annotated[int, Field(ge=0, description="Processes that load data; 0 loads in the main process.")] = 0
     device: Annotated[Literal["cpu", "cuda", "auto"], Field(description="Device to train on.")] = "cpu"
     precision: Annotated[

@@ -24,6 +24,8 @@ def read_run(out: str | Path) -> dict[str, Any]:
         run = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: {(str(error) or 'not valid JSON').splitlines()[0]}") from None
+    if isinstance(run, dict) and "options" in run:  # of version 0.1
+        run["training"] = run.pop("options")
     if not isinstance(run, dict) or not isinstance(run.get("training"), dict):
         raise RunError(f"{path}: expected an object with the settings of a training run")
     return run

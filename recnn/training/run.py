@@ -11,9 +11,9 @@ import csv
 import json
 import logging
 import math
-import os
 import shutil
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +26,9 @@ import torch
 from corpora.text import replacing, write_lines
 from parsers.errors import InputError
 from recnn.errors import RunError, missing_extra
-from recnn.models.folder import recover
+from recnn.models.bounds import within_memory
 from recnn.settings import as_json
+from recnn.training.claim import FILES, MODELS, Claim, claimed
 from recnn.training.curves import draw_curves
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
@@ -39,6 +40,7 @@ try:
     from lightning.pytorch.utilities.exceptions import SIGTERMException
 except ModuleNotFoundError as error:
     raise missing_extra(error) from None
+from recnn.training.checkpoint import CheckpointFile
 from recnn.training.module import TrainingModule
 
 
@@ -52,6 +54,9 @@ def train(
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Train a model, or resume its training.
+
+    The number of threads, the random state, log levels, warning filters and the handling of Ctrl-C are as before when
+    it returns or raises.
 
     Args:
         make: function that makes the objective; it is called once, after the seed is set.
@@ -67,79 +72,114 @@ def train(
         The row of the best epoch: ``epoch`` (from 1), ``loss``, the metrics, and ``seconds``.
 
     Raises:
-        RunError: the folder holds a run already; or, with ``resume``, it holds no run or one with other settings.
-        InputError: the loss is NaN or infinite, the objective has no metric ``monitor``, or the device or precision
-            is not available.
+        RunError: the folder holds a run already, or another process trains in it; with ``resume``, it holds no run, one
+            with other settings, or a checkpoint that is not as the run has written it; or the folder is removed during
+            the training.
+        InputError: the loss is NaN or infinite, the objective has no metric ``monitor``, the device or precision is not
+            available, or the network is larger than the memory.
         OSError: a file cannot be read or written.
         KeyboardInterrupt: the process was interrupted by Ctrl-C.
         SystemExit: the process was terminated by SIGTERM.
     """
     out = Path(out)
-    torch.set_num_threads(training.threads)
-    torch.manual_seed(training.seed)
-    objective = make()
+    if resume:
+        read_run(out)  # before a folder is created
+    with _restored(training), claimed(out) as claim:
+        _check_folder(out, resume)
+        torch.set_num_threads(training.threads)
+        torch.manual_seed(training.seed)
+        with within_memory():
+            objective = make()
+        return _train(objective, training, claim, resume, asked or {}, progress, report)
+
+
+def _train(
+    objective: Objective,
+    training: Training,
+    claim: Claim,
+    resume: bool,
+    asked: Mapping[str, Any],
+    progress: bool,
+    report: Callable[[str], None],
+) -> dict[str, float]:
+    out = claim.out
     monitor = training.monitor or next(iter(objective.measures))
     if monitor not in objective.measures:
         raise InputError(f"monitor: {monitor!r} is not one of {', '.join(objective.measures)}")
     _check_machine(training)
     run = {
         **(read_run(out) if resume else {}),
-        **(asked or {}),
+        **asked,
         "model": as_json(objective.model.config),
         "training": as_json(training),
         "digest": objective.digest(),
     }
-    _check_folder(out, run, resume)
-    keeper = _Keeper(out, objective, monitor, training.patience, report)
+    if resume:
+        _check_same(out, run)
+    keeper = _Keeper(claim, objective, monitor, training.patience, report)
     module = TrainingModule(objective, training)
+    file = CheckpointFile(run)
     checkpoint = out / "resume.ckpt" if resume and (out / "resume.ckpt").exists() else None
     if checkpoint is not None:
-        _check_checkpoint(checkpoint, module, keeper, training.epochs)
-    out.mkdir(parents=True, exist_ok=True)
+        _check_checkpoint(checkpoint, file, module, keeper, training.epochs)
     write_lines(out / "run.json", [json.dumps(run, indent=2)])
-    with _quietly():
-        trainer = _trainer(out, training, keeper, progress)
-        try:
-            trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
-        except SIGTERMException:
-            report("terminated: resume the run to continue after the last complete epoch")
-            raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's has status 0
-        except SystemExit:
-            raise KeyboardInterrupt from None  # Lightning's, after Ctrl-C
-        except Exception:
-            if not keeper.rows:  # no epoch is complete: leave the folder free for the next attempt
-                (out / "run.json").unlink()
-                shutil.rmtree(out / "initial", ignore_errors=True)
-            raise
+    trainer = _trainer(out, training, file, keeper, progress)
+    try:
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    except SIGTERMException:
+        report("terminated: resume the run to continue after the last complete epoch")
+        raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's has status 0
+    except SystemExit:
+        raise KeyboardInterrupt from None  # Lightning's, after Ctrl-C
+    except Exception:
+        if not keeper.rows:  # no epoch is complete: leave the folder free for the next attempt
+            (out / "run.json").unlink(missing_ok=True)
+            shutil.rmtree(out / "initial", ignore_errors=True)
+        raise
+    claim.check("best", "last")
     draw_curves(keeper.rows, objective.measures, out / "curves.png")
     assert keeper.best is not None
     return keeper.rows[keeper.best]
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Silence Lightning's and torch's log messages and warnings."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # about the hardware, and advertisements
-    # Set explicitly, as torch otherwise warns that sparse gradients are not checked.
-    with torch.sparse.check_sparse_tensor_invariants(False), warnings.catch_warnings():
-        for message in (
-            "does not have many workers",  # workers gain little: making a batch of trees takes 2 ms
-            "num_training_batches",
-            "number of training batches",
-            "LeafSpec",  # from Lightning itself, with current releases of torch
-            "variance of predictions",  # the correlation is NaN then, and shown so
+def _restored(training: Training) -> Iterator[None]:
+    """Silence Lightning's and torch's log messages and warnings; restore all that a run changes in this process."""
+    log, threads = logging.getLogger("lightning.pytorch"), torch.get_num_threads()
+    level, interrupt = log.level, signal.getsignal(signal.SIGINT)
+    gpu = torch.cuda.is_available() and (training.device != "cpu" or torch.cuda.is_initialized())
+    log.setLevel(logging.ERROR)  # about the hardware, and advertisements
+    try:
+        # The invariants are set explicitly, as torch otherwise warns that sparse gradients are not checked.
+        with (
+            torch.random.fork_rng(range(torch.cuda.device_count()) if gpu else []),
+            torch.sparse.check_sparse_tensor_invariants(False),
+            warnings.catch_warnings(),
         ):
-            warnings.filterwarnings("ignore", f".*{message}")
-        yield
+            for message in (
+                "does not have many workers",  # workers gain little: making a batch of trees takes 2 ms
+                "num_training_batches",
+                "number of training batches",
+                "LeafSpec",  # from Lightning itself, with current releases of torch
+                "variance of predictions",  # the correlation is NaN then, and shown so
+            ):
+                warnings.filterwarnings("ignore", f".*{message}")
+            yield
+    finally:
+        log.setLevel(level)
+        torch.set_num_threads(threads)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after Ctrl-C
 
 
-def _trainer(out: Path, training: Training, keeper: pl.Callback, progress: bool) -> pl.Trainer:
+def _trainer(out: Path, training: Training, file: CheckpointFile, keeper: pl.Callback, progress: bool) -> pl.Trainer:
     return pl.Trainer(
         accelerator={"cuda": "gpu"}.get(training.device, training.device),
         devices=1,
         precision=training.precision,
         max_epochs=training.epochs,
         logger=_tensorboard(out) if training.tensorboard else False,
+        plugins=[file],
         callbacks=[keeper, TQDMProgressBar()] if progress else [keeper],
         default_root_dir=out,
         num_sanity_val_steps=0,
@@ -159,9 +199,9 @@ class _Keeper(pl.Callback):
     """
 
     def __init__(
-        self, out: Path, objective: Objective, monitor: str, patience: int | None, report: Callable[[str], None]
+        self, claim: Claim, objective: Objective, monitor: str, patience: int | None, report: Callable[[str], None]
     ) -> None:
-        self.out, self.objective, self.monitor, self.report = out, objective, monitor, report
+        self.claim, self.out, self.objective, self.monitor, self.report = claim, claim.out, objective, monitor, report
         self.patience = patience
         self.rows: list[dict[str, float]] = []
         self._began = 0.0
@@ -191,6 +231,7 @@ class _Keeper(pl.Callback):
         measured = {name: float(trainer.callback_metrics[name]) for name in self.objective.measures}
         seconds = time.perf_counter() - self._began
         self.rows.append({"epoch": len(self.rows) + 1, "loss": module.loss(), **measured, "seconds": seconds})
+        self.claim.check()  # as saving would create the folder anew
         module.kept.save(self.out / "last")
         if self.best == len(self.rows) - 1:
             module.kept.save(self.out / "best")
@@ -198,10 +239,8 @@ class _Keeper(pl.Callback):
             table = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
             table.writeheader()
             table.writerows(self.rows)
-        # The temporary file always has the same name, so that the large file of a killed run is overwritten.
-        part = self.out / ".resume.ckpt.part"
-        trainer.save_checkpoint(part)
-        os.replace(part, self.out / "resume.ckpt")
+        trainer.save_checkpoint(self.out / "resume.ckpt")
+        self.claim.check("last", "best")
         shown = shown_row(self.rows[-1], self.objective)
         self.report(f"epoch {len(self.rows)}: loss {module.loss():.4f}, {shown}, {seconds:.1f} s")
         self._stop_early(trainer)
@@ -227,17 +266,18 @@ def _check_machine(training: Training) -> None:
         raise InputError("precision: 16-mixed needs a GPU; bf16-mixed does not")
 
 
-def _check_folder(out: Path, run: Mapping[str, Any], resume: bool) -> None:
-    if not resume:
-        if (out / "run.json").exists():
-            raise RunError(f"{out}: there is a run already: resume it, or choose another folder")
-        for name in ("initial", "best", "last", "metrics.csv", "curves.png", "resume.ckpt"):
-            if (out / name).exists():
-                raise RunError(f"{out / name}: exists already, but not from a run: choose another folder")
+def _check_folder(out: Path, resume: bool) -> None:
+    if resume:
         return
+    if (out / "run.json").exists():
+        raise RunError(f"{out}: there is a run already: resume it, or choose another folder")
+    for name in (*MODELS, *FILES):
+        if (out / name).exists():
+            raise RunError(f"{out / name}: exists already, but not from a run: choose another folder")
+
+
+def _check_same(out: Path, run: Mapping[str, Any]) -> None:
     found = read_run(out)
-    for name in ("initial", "best", "last"):
-        recover(out / name)
     for part in ("model", "training", "digest"):
         theirs, ours = found.get(part), run[part]
         for name, value in ours.items():
@@ -245,16 +285,11 @@ def _check_folder(out: Path, run: Mapping[str, Any], resume: bool) -> None:
                 raise RunError(f"{out}: cannot resume: {part}.{name} differs from that of the run, see its run.json")
 
 
-def _check_checkpoint(path: Path, module: TrainingModule, keeper: _Keeper, epochs: int) -> None:
-    """Read the checkpoint as plain tensors and values, so that any problem is reported in one line."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(found, dict) or not {"state_dict", "loops", "callbacks"} <= found.keys():
-            raise ValueError
-        theirs = {name: value.shape for name, value in found["state_dict"].items()}
-        done = len(found["callbacks"][keeper.state_key]["rows"])
-    except Exception:  # torch raises errors of many classes for a file that is not a checkpoint
-        raise RunError(f"{path}: not a checkpoint of a run, or it holds more than tensors and numbers") from None
+def _check_checkpoint(path: Path, file: CheckpointFile, module: TrainingModule, keeper: _Keeper, epochs: int) -> None:
+    """Read the checkpoint before the training, so that any problem is reported in one line."""
+    found = file.load_checkpoint(path)
+    theirs = {name: value.shape for name, value in found["state_dict"].items()}
+    done = len(found["callbacks"][keeper.state_key]["rows"])
     if theirs != {name: value.shape for name, value in module.state_dict().items()}:
         raise RunError(f"{path}: its weights do not fit the model in {path.with_name('run.json')}")
     if done > epochs:

@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 
 import pytest
 import typer
@@ -19,6 +21,7 @@ from corpora.downloads import DOWNLOADS, Download, Member, download
 from corpora.errors import DownloadError
 
 CONTENT = {"trees/train.txt": os.urandom(150_000), "trees/dev.txt": b"(3 a)\n"}
+MEMBER = ("trees/train.txt", "train.txt", hashlib.sha256(CONTENT["trees/train.txt"]).hexdigest())
 WHOLE = 150_236  # bytes of the served archive
 
 
@@ -37,7 +40,7 @@ def zipped(content):
 class Publisher(ThreadingHTTPServer):
     """Server of one file that records the ranges of its requests."""
 
-    status, ranges, cut, wrong_range, length, location = 200, True, None, False, True, None
+    status, ranges, cut, wrong_range, length, location, pause = 200, True, None, False, True, None, 0.0
 
     def __init__(self, body):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -71,6 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         body, self.server.cut = body[: self.server.cut], None
         self.server.sent += len(body)
+        time.sleep(self.server.pause)
         self.wfile.write(body)
 
     def log_message(self, *_):
@@ -268,7 +272,7 @@ def test_redirects_stay_on_https(publisher, tmp_path):
     assert ": redirect to ftp://127.0.0.1/data.zip, which is not http;" in failure(publisher.record(), tmp_path)
     request = urllib.request.Request("https://example.org/a")
     with pytest.raises(urllib.request.URLError, match=r"redirect to http:.*, which is not https"):
-        downloads._SameScheme().redirect_request(request, io.BytesIO(), 302, "", {}, "http://example.org/a")
+        downloads._Redirects().redirect_request(request, io.BytesIO(), 302, "", {}, "http://example.org/a")
     publisher.location = f"http://127.0.0.1:{publisher.server_port}/y"
     assert "redirect" in failure(publisher.record(), tmp_path)
 
@@ -342,6 +346,139 @@ def test_a_file_put_there_by_hand(publisher, tmp_path):
     assert publisher.asked == []
 
 
+def compressed(method, content=b"a b c\n" * 5000):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name in CONTENT:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_any_damage_to_an_archive_is_an_error_of_the_archive(tmp_path, method):
+    """Archives with a few bytes changed or cut off are unpacked as they were, or refused in one line."""
+    whole, random = compressed(method), Random(0)
+    archive, refused = tmp_path / "data.zip", []
+    checksum = sha256(b"a b c\n" * 5000)
+    members = tuple(Member(name, name[6:], checksum) for name in CONTENT)
+    record = Download("x", "https://example.org/data.zip", "free", "a paper", members=members)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(random.choice((1, 1, 3, 30))):
+            damaged[random.randrange(len(damaged))] = random.choice((0, 1, 127, 255, random.randrange(256)))
+        archive.write_bytes(damaged[: random.choice((None, None, random.randrange(len(damaged))))])
+        try:
+            download(record, tmp_path)
+        except DownloadError as error:
+            refused.append(str(error))
+        for path in set(tmp_path.iterdir()) - {archive}:
+            assert sha256(path.read_bytes()) == checksum
+            path.unlink()
+    assert len(refused) > 20
+    assert all(message.startswith(f"{archive}: broken archive: ") and "\n" not in message for message in refused)
+
+
+def test_an_encrypted_or_unknown_member(publisher, tmp_path):
+    for name, at, value in (("encrypted", 8, 1), ("compression method", 10, 77)):
+        body = bytearray(publisher.body)
+        entry = body.index(b"PK\x01\x02")
+        body[entry + at] = value
+        body[body.index(b"PK\x03\x04") + at - 2] = value
+        (tmp_path / "data.zip").write_bytes(body)
+        message = failure(publisher.record(sha256=None, size=None, members=(Member(*MEMBER),)), tmp_path)
+        assert message.startswith(f"{tmp_path}/data.zip: broken archive: ")
+        assert name in message
+    assert files(tmp_path) == ["data.zip"]
+
+
+def test_a_bomb_is_refused_whatever_it_says_of_its_size(publisher, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "MEMBER_LIMIT", 1_000_000)
+    body = bytearray(compressed(zipfile.ZIP_DEFLATED, bytes(5_000_000)))
+    archive = tmp_path / "data.zip"
+    for claim, message in ((5_000_000, "has 5,000,000 bytes, more than 1,000,000"), (10, "Bad CRC-32")):
+        at = body.index(b"PK\x01\x02")
+        body[at + 24 : at + 28] = claim.to_bytes(4, "little")
+        archive.write_bytes(body)
+        assert message in failure(publisher.record(sha256=None, size=None, members=(Member(*MEMBER),)), tmp_path)
+        assert files(tmp_path) == ["data.zip"]
+
+
+def test_two_downloads_to_one_folder_at_once(publisher, tmp_path):
+    """One transfers the file, the others wait and find it."""
+    publisher.pause = 0.02
+    code = """
+import sys
+from corpora.downloads import Download, Member, download
+url, size, sha256, to = sys.argv[1:]
+members = (Member("trees/train.txt", "train.txt"), Member("trees/dev.txt", "dev.txt"))
+print(*download(Download("trees", url, "free", "a paper", int(size), sha256, members), to))
+"""
+    record = publisher.record()
+    arguments = [sys.executable, "-c", code, record.url, str(record.size), record.sha256, str(tmp_path)]
+    others = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    threads = [threading.Thread(target=download, args=(record, tmp_path)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for other in others:
+        assert other.communicate()[0] == f"{tmp_path}/train.txt {tmp_path}/dev.txt\n"
+        assert other.returncode == 0
+    assert files(tmp_path) == ["data.zip", "dev.txt", "train.txt"]
+    assert publisher.asked == [None]
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "dangling", "hard", "folder", "pipe"])
+def test_a_part_that_is_no_part_is_not_written_to(publisher, tmp_path, kind):
+    precious, part = tmp_path / "precious", tmp_path / "to" / ".data.zip.part"
+    part.parent.mkdir()
+    precious.write_text("mine")
+    if kind in ("symbolic", "dangling"):
+        part.symlink_to(precious if kind == "symbolic" else tmp_path / "none")
+    elif kind == "hard":
+        part.hardlink_to(precious)
+    else:
+        (os.mkdir if kind == "folder" else os.mkfifo)(part)
+    expected = "not a file" if kind in ("folder", "pipe") else "a link"
+    message = failure(publisher.record(), part.parent)
+    assert message == f"{part}: {expected}, expected the part of a download; move it away and run this again"
+    assert precious.read_text() == "mine"
+    assert files(tmp_path) == ["precious", "to"]
+    assert publisher.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://127.0.0.1:80@evil.example/a", "has a user name"),
+        ("https://nlp.stanford.edu@evil.example/a", "has a user name"),
+        ("https://user:password@example.org/a", "has a user name"),
+        ("https://nlp.stanford.edu\\@evil.example/a", "has a user name"),
+        ("http://127.0.0.1.evil.example:80/a", "is not https"),
+        ("http://127.0.0.1/a", "is not https"),
+        ("http://localhost:80/a", "is not https"),
+        ("https:///a", "is not https"),
+        ("https://example.org:port/a", "is not an address"),
+        ("https://[example.org/a", "is not an address"),
+        ("https://example.org/a\nb", "has characters that no address has"),
+        ("https://example.org\\.evil.example/a", "has characters that no address has"),
+    ],
+)
+def test_addresses_that_are_not_trusted(url, problem):
+    with pytest.raises(ValueError, match=problem):
+        Download("x", url, "free", "a paper", sha256="0" * 64)
+    here = "http://127.0.0.1:1/a" if url.startswith("http:") else "https://example.org/a"
+    with pytest.raises(urllib.request.URLError, match=f"redirect to .*, which {problem}"):
+        downloads._Redirects().redirect_request(urllib.request.Request(here), io.BytesIO(), 302, "", {}, url)
+
+
+def test_a_redirect_to_an_address_with_a_user_name(publisher, tmp_path):
+    publisher.status, publisher.location = 302, f"http://127.0.0.1:{publisher.server_port}@127.0.0.1:9/data.zip"
+    assert "127.0.0.1:9/data.zip, which has a user name" in failure(publisher.record(), tmp_path)
+    publisher.location = "http://example.org/data.zip"
+    assert ": redirect to http://example.org/data.zip, which is not https;" in failure(publisher.record(), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("full", "left"), [(".data.zip.part", [".data.zip.part"]), (".dev.txt.", ["data.zip", "train.txt"])]
 )
@@ -350,8 +487,10 @@ def test_a_full_disk(publisher, tmp_path, monkeypatch, full, left):
         def write(self, _):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def opened(path, mode="r", *rest):
-        return Full(path, mode) if os.path.basename(path).startswith(full) and mode != "rb" else open(path, mode, *rest)
+    def opened(path, mode="r", **rest):
+        return (
+            Full(path, mode) if os.path.basename(path).startswith(full) and mode != "rb" else open(path, mode, **rest)
+        )
 
     monkeypatch.setattr(downloads, "open", opened, raising=False)
     assert ": No space left on device; fix this and run the command again" in failure(publisher.record(), tmp_path)
@@ -428,7 +567,11 @@ def test_the_command(publisher, tmp_path, monkeypatch, capsys):
         DownloadError, match="the server returned 500 Internal Server Error; download it by other means"
     ):
         app(["trees", "--to", "y"])
-    for arguments, problem in ((["trees"], "folder to put"), (["other"], "no corpus 'other'"), (["--to", "x"], "NAME")):
+    for arguments, problem in (
+        (["trees"], "folder to download to"),
+        (["other"], "no corpus 'other'"),
+        (["--to", "x"], "NAME"),
+    ):
         status, out, err = invoke(*arguments)
         assert (status, out) == (2, "")
         assert problem in err

@@ -76,6 +76,8 @@ CASES = [
     (read_trees, "(S a) )", 1, (1, 7), "')' outside of any tree"),
     (read_trees, "(S a)\n  b (S c)", 1, (2, 3), "'b' outside of any tree"),
     (read_trees, "(S a)\n\ufeff(S b)", 1, (2, 1), r"'\ufeff' outside of any tree"),
+    (read_trees, r"(S a\)", 0, (1, 1), "this bracket is never closed"),
+    (read_trees, "(S (\x1b[31m ) a)", 0, (1, 4), r"the phrase (\x1b[31m) has no words"),
     (read_trees, "(S (NP ) a)", 0, (1, 4), "the phrase (NP) has no words"),
     (read_trees, "(S a) ()", 1, (1, 7), "the phrase () has no words"),
     (counted_trees, "(S (N a))\n", 1, (1, 10), "expected trees: 2, nodes: 3; found trees: 1, nodes: 2"),
@@ -214,6 +216,7 @@ CASES = [
     (load, HEADER + '"the"\n"bo', 0, (3, 1), "invalid JSON: unterminated string starting at"),
     (load, HEADER + '"the"\n', 0, (2, 6), "expected 2 words, as in the first line, found 1"),
     (load, HEADER + '"the"\n7\n', 0, (3, 1), "expected a word as a JSON string"),
+    (load, '{"unknown": "?", "specials": 0, "size": 0}\n', 0, (1, 43), "the unknown word '?' is missing"),
     (load, HEADER + '"the"\n"the"\n', 0, (3, 1), "the word 'the' is repeated or misplaced"),
     (
         load,

@@ -1,11 +1,16 @@
+import errno
+import io
+import os
+import tempfile
 import zipfile
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora import CorpusError
+from corpora import CorpusError, translation
 from corpora.translation import Translation, join_words, normalise, read_translations, split_pairs, split_words
 
 GOOD = "Go.\tVa !\tCC-BY\n"
@@ -94,6 +99,63 @@ def test_broken_archives_are_named(archive, tmp_path):
         next(read_translations(tmp_path / "nowhere.zip"))
     with pytest.raises(FileNotFoundError):
         next(read_translations(tmp_path / "nowhere.txt"))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_any_damage_to_an_archive_is_one_line(tmp_path, method):
+    path, random = tmp_path / "pairs.zip", Random(1)
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("fra.txt", GOOD * 500)
+    whole, refused = path.read_bytes(), []
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(random.choice((1, 1, 3, 30))):
+            damaged[random.randrange(len(damaged))] = random.choice((0, 1, 127, 255, random.randrange(256)))
+        path.write_bytes(damaged[: random.choice((None, None, random.randrange(len(damaged))))])
+        try:
+            assert list(read_translations(path)) == [Translation("Go.", "Va !", "CC-BY")] * 500
+        except CorpusError as error:
+            refused.append(str(error))
+    assert len(refused) > 20
+    assert all(message.startswith(f"{path}, line 1, column 1: ") and "\n" not in message for message in refused)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "pairs.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("fra.txt", GOOD * 10_000)
+    assert len(list(read_translations(path))) == 10_000
+    with monkeypatch.context() as patch:
+        patch.setattr(translation, "UNPACKED_LIMIT", 1000)
+        problem = "not a readable zip archive: fra.txt has 150,000 bytes, more than 1,000"
+        with pytest.raises(CorpusError, match=f"^{path}, line 1, column 1: {problem}$"):
+            next(read_translations(path))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_that_says_it_is_small(tmp_path, method):
+    path = tmp_path / "pairs.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("fra.txt", bytes(5_000_000))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"PK\x01\x02")
+    content[at + 24 : at + 28] = (1000).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=r"not a readable zip archive: Bad CRC-32 for file 'fra\.txt'"):
+        next(read_translations(path))
+
+
+def test_a_full_disk_of_temporary_files_is_named(archive, tmp_path, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(translation, "open", Full, raising=False)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        next(read_translations(archive(fra=GOOD)))
+    assert str(caught.value.filename).startswith(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.zip"]
 
 
 pairs = st.lists(

@@ -1,3 +1,4 @@
+import re
 import tracemalloc
 
 import pytest
@@ -7,7 +8,7 @@ from nltk import Tree
 
 from corpora import read_trees, remove_traces, strip_functions, unescape
 from parsers import TreeError, brackets, constituents, words_of
-from tests.strategies import deep_tree, forests, trees
+from tests.strategies import awkward_trees, deep_tree, forests, trees
 
 
 @settings(deadline=None)
@@ -17,6 +18,14 @@ def test_trees_survive_a_file(tmp_path_factory, forest):
     path.write_text("\n".join(brackets(tree) for tree in forest), "utf-8")
     assert list(read_trees(path)) == forest
     path.write_text("\r\n".join(str(tree) for tree in forest), "utf-8-sig")  # over several lines, with CRLF and BOM
+    assert list(read_trees(path)) == forest
+
+
+@settings(deadline=None)
+@given(st.lists(awkward_trees(), min_size=1, max_size=3))
+def test_any_trees_survive_a_file(tmp_path_factory, forest):
+    path = tmp_path_factory.mktemp("trees") / "trees.txt"
+    path.write_text("\n".join(map(brackets, forest)), "utf-8")
     assert list(read_trees(path)) == forest
 
 
@@ -88,7 +97,8 @@ def test_unescape_undoes_the_escapes_of_brackets(tree, data):
     for constituent in constituents(tree):
         if isinstance(constituent.node, Tree):
             constituent.node[:] = [child if isinstance(child, Tree) else next(written) for child in constituent.node]
-    escaped = brackets(tree).replace("/", "\\/").replace("*", "\\*")
+    escapes = {r"\x28": "-LRB-", r"\x29": "-RRB-", "/": r"\/", "*": r"\*"}
+    escaped = re.sub(r"\\x2[89]|[/*]", lambda found: escapes[found[0]], brackets(tree))
     assert unescape(Tree.fromstring(escaped)) == tree
 
 

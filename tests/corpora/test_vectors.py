@@ -51,3 +51,9 @@ def test_only_wanted_rows_are_in_memory(write, header):
     assert vectors.rows.shape == (100, 50)
     assert vectors.found.all()
     assert peak < 300_000  # bytes; all rows take 4,000,000
+
+
+def test_equivalent_words_are_one(write):
+    path = write("re\u0301sume\u0301 1 2\n\u00c5 3 4\n")
+    for words in (["r\u00e9sum\u00e9", "\u212b"], ["re\u0301sum\u00e9", "A\u030a"]):
+        assert read_vectors(path, words).rows.tolist() == [[1, 2], [3, 4]]

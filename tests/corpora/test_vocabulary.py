@@ -1,5 +1,6 @@
 import sys
 import tracemalloc
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -47,6 +48,72 @@ def test_counting_a_corpus():
     assert list(Vocabulary.of(tokens, max_size=3)) == ["<unk>", "a", "b", "c"]
     assert list(Vocabulary.of(iter(tokens), min_count=3, unknown=None, specials="d")) == ["d", "a", "<unk>"]
     assert list(Vocabulary.of([], specials=["<pad>"])) == ["<unk>", "<pad>"]
+
+
+@pytest.mark.parametrize("unknown", ["<unk>", None])
+@pytest.mark.parametrize("word", ["é", "naïve", "Ç", "Å", "한국", "ệ"])
+def test_equivalent_words_are_one(word, unknown):
+    nfc, nfd = unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word)
+    assert nfc != nfd
+    for first, second in ((nfc, nfd), (nfd, nfc)):
+        vocabulary = Vocabulary(["a", first, second, "b"], unknown)
+        assert list(vocabulary)[-3:] == ["a", first, "b"]
+        assert vocabulary.index(first) == vocabulary.index(second) == len(vocabulary) - 2
+        assert first in vocabulary
+        assert second in vocabulary
+        assert list(Vocabulary.of(["a", first, second], min_count=2, unknown=unknown))[-1:] == [nfc]
+        assert list(Vocabulary.of([second], unknown=first, specials=[second])) == [first]
+
+
+def test_equivalent_words_in_other_cases_and_mixed_forms():
+    vocabulary = Vocabulary(["e\u0301te\u0301", "\u00c5ngstro\u0308m"])
+    assert vocabulary.index("\u00c9t\u00e9") == 1
+    assert vocabulary.index("\u00e9te\u0301") == 1
+    assert vocabulary.index("\u00e5ngstr\u00f6m") == 2
+    assert vocabulary.index("A\u030angstr\u00f6m") == 2
+    assert vocabulary.index("ete") == 0
+
+
+def test_a_file_with_equivalent_words_keeps_their_indices(tmp_path):
+    path = tmp_path / "words.jsonl"
+    path.write_text('{"unknown": null, "specials": 0, "size": 2}\n"\\u00e9"\n"e\\u0301"\n')
+    for _ in range(2):
+        vocabulary = Vocabulary.load(path)
+        assert list(vocabulary) == ["\u00e9", "e\u0301"]
+        assert [vocabulary.index(word) for word in vocabulary] == [0, 1]
+        vocabulary.save(path)
+
+
+@given(st.integers(-6, 6), st.integers(-6, 6) | st.just(sys.maxsize))
+def test_bounds_of_an_index_are_those_of_a_tuple(start, stop):
+    vocabulary = Vocabulary("abc")
+    for word in vocabulary:
+        try:
+            expected = tuple(vocabulary).index(word, start, stop)
+        except ValueError:
+            with pytest.raises(InputError, match=rf"'{word}' has the index \d, expected one from \d up to \d"):
+                vocabulary.index(word, start, stop)
+        else:
+            assert vocabulary.index(word, start, stop) == expected
+            assert vocabulary.index(word, start=start, stop=stop) == expected
+
+
+def test_bounds_of_an_unknown_word_and_of_other_cases():
+    vocabulary = Vocabulary(["the", "boy"])
+    assert vocabulary.index("The", 1) == 1
+    assert vocabulary.index("zzz", 0, 1) == 0
+    assert vocabulary.index("boy", -1, None) == 2
+    for word, start in (("zzz", 1), ("The", 2)):
+        with pytest.raises(ValueError, match=f"'{word}' has the index"):
+            vocabulary.index(word, start)
+    with pytest.raises(TypeError):
+        vocabulary.index("the", "a")
+    with pytest.raises(InputError, match="is not among the 2 entries"):
+        Vocabulary("ab", unknown=None).index("c", 0, 2)
+    with pytest.raises(TypeError, match="expected a word as a string, got int: 7"):
+        vocabulary.index(7)
+    with pytest.raises(TypeError, match="expected a word as a string, got int: 7"):
+        Vocabulary(["a", 7])
 
 
 @given(st.lists(st.text()), st.none() | st.text(), st.lists(st.text()))

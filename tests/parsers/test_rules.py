@@ -98,6 +98,28 @@ def test_sets_of_rules_that_are_no_tree(rules, message):
         tree_from_productions(WORDS, rules)
 
 
+def test_many_rules_without_a_root():
+    """The topmost rules are found in one sweep, and five of them are named."""
+    count = 30_000
+    rules = [rule for i in range(1, count, 2) for rule in ((i, i, i + 1), (i, i, i))]
+    with pytest.raises(
+        ProductionError, match=rf"1\.\.{count}; the topmost rules: 1, 1, 2; 3, 3, 4; .*; 9, 9, 10; \.\.\.$"
+    ):
+        tree_from_productions(["a"] * count, rules)
+
+
+@given(st.sets(st.tuples(st.integers(1, 9), st.integers(1, 9)).map(lambda span: (min(span), max(span))), min_size=1))
+def test_topmost_rules_are_in_no_other(spans):
+    spans.discard((1, 10))
+    rules = [(start, start, end) if start < end else (start,) * 3 for start, end in spans]
+    inside = {a for a in spans for b in spans if a != b and b[0] <= a[0] and a[1] <= b[1]}
+    with pytest.raises(ProductionError) as error:
+        tree_from_productions(["a"] * 10, rules)
+    shown = str(error.value).split("topmost rules: ")[1].removesuffix("; ...").split("; ")
+    ends = [tuple(map(int, text.split(", "))) for text in shown]
+    assert [(rule[0], rule[-1]) for rule in ends] == sorted(spans - inside)[:5]
+
+
 @pytest.mark.parametrize(
     ("tree", "message"),
     [

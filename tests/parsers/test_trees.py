@@ -5,22 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nltk import Tree
 
-from parsers import TreeError, brackets, constituents, shaped, words_of
-from tests.strategies import deep_tree, sentences, trees
+from parsers import TreeError, constituents, shaped, words_of
+from tests.strategies import sentences, trees
 
 
 @given(trees())
-def test_brackets_and_words_are_nltks(tree):
-    assert brackets(tree) == " ".join(str(tree).split())
+def test_words_are_nltks(tree):
     assert words_of(tree) == tree.leaves()
-
-
-def test_round_brackets_in_words_are_escaped():
-    assert brackets(Tree("X", ["(", "a)"])) == "(X -LRB- a-RRB-)"
-
-
-def test_depth_is_no_limit():
-    assert brackets(deep_tree(20_000)).count("(") == 20_000
 
 
 SHAPES = ["right", "left", "balanced"]

@@ -1,12 +1,20 @@
 """`recnn parse` and `encode`: exit status, standard output and standard error; once each in a process of its own."""
 
+import io
 import json
+import os
+import re
+import subprocess
+import sys
+from unittest import mock
 
 import numpy as np
 import pytest
+from nltk import Tree
 
-from parsers import GrammarParser, load_grammar, productions
-from tests.command_line import process, recnn, unframed
+from parsers import GrammarParser, brackets, constituents, load_grammar, productions, shaped, tree_from_brackets
+from recnn.cli import main
+from tests.command_line import ROOT, process, recnn, unframed
 
 DUCK = "The boy saw her duck"
 
@@ -81,7 +89,8 @@ def test_encode_trees_from_a_file(tmp_path):
     assert first["sentence"] == "the duck slept well"
     assert first["expected_root_state"] is None
     assert [node["label"] for node in first["nodes"]] == ["S", "NP", "VP", "X", "D", "N", "Y", "Z"]
-    assert second["nodes"][0]["words"] == ["one"]
+    assert second["words"] == second["nodes"][0]["words"] == ["one"]
+    assert [node["words"] for node in first["nodes"][:2]] == [["the", "duck", "slept", "well"], ["the", "duck"]]
 
 
 def test_a_very_deep_tree(tmp_path):
@@ -93,10 +102,126 @@ def test_a_very_deep_tree(tmp_path):
     assert recnn("encode", "--trees", path, "--hidden-size", 2)[0] == 0
 
 
+@pytest.mark.parametrize("shape", ["right", "left"])
+def test_what_is_printed_of_a_deep_tree_is_linear_in_it(tmp_path, shape):
+    sizes = []
+    for count in (100, 400, 800):
+        tree = shaped(["word"] * count, shape, "S")
+        path = tmp_path / "deep.txt"
+        path.write_text(brackets(tree), "utf-8")
+        status, text, err = recnn("encode", "--trees", path, "--json", "--hidden-size", 2)
+        assert (status, err) == (0, "")
+        found = json.loads(text)
+        assert found["words"] == tree.leaves()
+        assert all(("words" in node) == (count == 100) for node in found["nodes"])
+        assert constituents(tree_from_brackets(found["tree"]))[-1] == constituents(tree)[-1]
+        table = recnn("encode", "--trees", path, "--hidden-size", 2)[1]
+        assert ("..." in table) == (count > 100)
+        sizes.append((len(text), len(table)))
+    assert all(second < 2.6 * first for first, second in zip(*sizes[1:], strict=True))
+
+
+def test_words_of_any_kind_are_printed_on_their_lines(tmp_path):
+    path = tmp_path / "odd.txt"
+    tree = Tree("S", [Tree("N\x1b[0m", ["\x1b[31m"]), Tree("V\u2028", ["x\ny", "\x9b2J", "(", "", "\ud800"])])
+    path.write_text(brackets(tree), "utf-8")
+    status, out, err = recnn("encode", "--trees", path, width="300")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == r"\x1b[31m x\x0ay \x9b2J (  \ud800"
+    assert r"V\u2028 -> x\x0ay \x9b2J (  \ud800, 2, 2, 3, 4, 5, 6" in out.splitlines()
+    assert re.search(r"\d +N\\x1b\[0m +1\.\.1 +\\x1b\[31m +\d", out)
+    assert not set("\x1b\x9b\u2028\ud800") & set(out)
+    status, out, err = recnn("encode", "--trees", path, "--json")
+    assert tree_from_brackets(json.loads(out)["tree"]) == tree
+    assert json.loads(out)["words"] == tree.leaves()
+    assert len(out.splitlines()) == 1
+    assert not set("\x1b\x9b\u2028\ud800") & set(out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["parse", "--x\x1b[31m\u2028"],
+        ["--x\x1b[31m\u2028"],
+        ["x\x1b[31m\u2028"],
+        ["encode", "--out", "x\x1b[31m\u2028", DUCK],
+        ["parse", "x\x1b[31m\u2028"],
+        ["parse", "--grammar", "x\x1b[31m\u2028.cfg", DUCK],
+        ["parse", "--grammar", "S -> x\x1b[31m\u2028", DUCK],
+        ["encode", "--trees", "x\x1b[31m\u2028", DUCK],
+        ["encode", "--trees", "x\x1b[31m\u2028"],
+        ["predict", "x\x1b[31m\u2028", DUCK],
+        ["lm", "score", "x\x1b[31m\u2028", DUCK],
+        ["train", "sentiment", "--cell", "x\x1b[31m\u2028"],
+        ["train", "sentiment", "--config", "x\x1b[31m\u2028"],
+        ["data", "x\x1b[31m\u2028"],
+    ],
+)
+def test_errors_hold_no_control_characters(tmp_path, arguments):
+    status, out, err = recnn(*arguments, cwd=tmp_path)
+    assert status in (1, 2)
+    assert not set("\x1b\u2028") & set(out + err)
+    assert status == 2 or len(err.splitlines()) == 1
+
+
+UNKNOWN = "S -> 'é☃' | '→🦆'"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["parse", "--grammar", UNKNOWN, "é☃", "→🦆", "ü"], 1),
+        (["encode", "--grammar", UNKNOWN, "é☃", "→🦆"], 0),
+        (["parse", "--json", "--grammar", UNKNOWN, "é☃", "→🦆"], 0),
+        (["parse", "--é☃🦆"], 2),
+        (["encode", "--trees", "é☃🦆"], 1),
+        (["data"], 0),
+        (["--help"], 0),
+    ],
+)
+def test_output_in_any_encoding(encoding, arguments, expected):
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding) for _ in "12")
+    with (
+        mock.patch.object(sys, "argv", ["recnn", *arguments]),
+        mock.patch.object(sys, "stdout", out),
+        mock.patch.object(sys, "stderr", err),
+        mock.patch.dict(os.environ, {"COLUMNS": "100"}),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+        out.flush()
+        err.flush()
+    assert status == expected
+    text = out.buffer.getvalue().decode(encoding)
+    if "--json" in arguments:
+        assert [json.loads(line)["sentence"] for line in text.splitlines()] == ["é☃", "→🦆"]
+    elif expected == 0 and "encode" in arguments:
+        assert ("é☃" if encoding.startswith("utf") else r"\u2603") in text
+    if expected:
+        assert err.buffer.getvalue().decode(encoding)
+
+
+def test_a_process_without_utf8():
+    for more in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}):
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+        command = [sys.executable, "-W", "error", "-m", "recnn", "parse", DUCK, "☃", "\udcff"]
+        found = subprocess.run(command, capture_output=True, env={**environment, **more, "PYTHONPATH": str(ROOT)})
+        assert found.returncode == 1
+        assert b"\n     +--------+----+\n" in found.stdout
+        assert [line[:7] for line in found.stderr.splitlines()] == [b"recnn: "] * 2
+
+
 def test_sentences_from_standard_input_survive_a_bad_one():
     status, out, err = process("parse", "--json", "-", stdin=f"{DUCK}\n\nthe cat saw\nshe heard him.\n")
     assert status == 1
-    assert err == "recnn: standard input, line 3: sentence 'the cat saw': the grammar has no word 'cat' (word 2)\n"
+    unknown, left_out = err.splitlines()
+    assert unknown == "recnn: standard input, line 3: sentence 'the cat saw': the grammar has no word 'cat' (word 2)"
+    assert left_out == (
+        "recnn: standard input, line 4: sentence 'she heard him.': left out '.', which the grammar does not have"
+    )
     assert [json.loads(line)["sentence"] for line in out.splitlines()] == [DUCK, "she heard him."]
 
 

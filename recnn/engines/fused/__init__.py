@@ -5,6 +5,11 @@
 without a kernel run in `recnn.engines.levels`.
 """
 
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
+
 from recnn.cells.base import Cell
 from recnn.cells.gru import GRUCell
 from recnn.cells.lstm import LSTMCell
@@ -15,13 +20,40 @@ from recnn.engines.fused.kernel import Kernel as Kernel
 from recnn.engines.fused.lstm import LSTMKernel, LSTMSumKernel
 from recnn.engines.fused.recursive import RecursiveKernel
 from recnn.engines.fused.walk import Run as Run
+from recnn.graphs.devices import is_autocast
+
+_DEVICES = ("cpu", "cuda")
+"""Devices on which the fused engine is tested; on others `recnn.engines.levels` runs."""
+
+
+def can_run(x: Tensor) -> bool:
+    """Test if the fused engine can run on inputs ``x``; it computes derivatives of real numbers only, once, backwards.
+
+    It needs float32 or float64 (the gradients of complex numbers are conjugated, and half precision is rounded after
+    each operation), no autocast, no transform of `torch.func`, no forward-mode differentiation, and plain tensors.
+    """
+    return (
+        x.dtype in (torch.float32, torch.float64)
+        and x.device.type in _DEVICES
+        and type(x) in (Tensor, Parameter)
+        and not is_autocast(x)
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and forward_ad._current_level < 0
+    )
 
 
 def kernel_for(cell: Cell) -> Kernel | None:
     """Return the kernel of ``cell``; None if there is none for this cell with these options."""
     if getattr(cell, "gain_hh", None) is not None:  # layer-normalised
         return None
-    if type(cell) is LSTMCell and cell.forget and cell.peephole_i is None and not cell.proj_size:
+    if (
+        type(cell) is LSTMCell
+        and cell.forget
+        and cell.peephole_i is None
+        and not cell.proj_size
+        and not cell.forget_bias  # `LSTMCell.prepared` makes it part of a bias
+        and cell.leaf_rule == "cell"
+    ):
         return LSTMSumKernel(cell.hidden_size, 1) if cell.arity == "sum" else LSTMKernel(cell.hidden_size, cell.slots)
     if type(cell) is GRUCell and cell.reset_after:
         return GRUKernel(cell.hidden_size, cell.slots)

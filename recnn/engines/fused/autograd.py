@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recnn.cells.base import Nodes
 from recnn.engines import levels
 from recnn.engines.fused.child_sum import SumWalk
 from recnn.engines.fused.walk import Run, Walk, Weights
+
+_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def run(run: Run, x: Tensor, initial: Any) -> Any:
@@ -54,16 +55,10 @@ class _Fused(torch.autograd.Function):
 @torch.enable_grad()
 def _differentiable(run: Run, wanted: tuple[Any, ...], gradients: Any) -> list[Tensor | None]:
     """Compute the gradients of x, the weights and the initial states by `levels.run`, differentiably."""
-    x = wanted[0]
-    rows = x.index_select(0, run.schedule.order)
-    rows = rows if run.absent is None else rows.masked_fill(run.absent.unsqueeze(1), 0)
-    initial = run.cell.State(*wanted[5:]) if wanted[5:] else None
-    label = torch.full_like(run.schedule.order, -1) if run.label is None else run.label
-    found = levels.run(
-        run.cell, run.schedule, run.direction, Nodes(run.cell.inputs(rows), label, run.schedule.tree), initial
-    )
+    x, initial = wanted[0], run.cell.State(*wanted[5:]) if wanted[5:] else None
+    cell = run.cell.with_weights(dict(zip(_NAMES, wanted[1:5], strict=True)))  # those of the forward pass
+    found = levels.run(cell, run.schedule, run.direction, x, run.absent, run.label, initial)
     gradients, found = zip(*((g, part) for g, part in zip(gradients, found, strict=True) if g is not None), strict=True)
-    outputs = [part.index_select(0, run.schedule.rank) for part in found]
     used = [tensor for tensor in wanted if tensor is not None and tensor.requires_grad]
-    made = iter(torch.autograd.grad(outputs, used, gradients, create_graph=True, allow_unused=True))
+    made = iter(torch.autograd.grad(found, used, gradients, create_graph=True, allow_unused=True))
     return [next(made) if tensor is not None and tensor.requires_grad else None for tensor in wanted]

@@ -128,8 +128,8 @@ class LSTMSumKernel(_LSTMKernel):
         def moved(rows: Tensor | None) -> Tensor | None:
             if rows is None:
                 return None
-            blocks = rows.detach().view(4, -1)
-            return blocks.index_select(0, torch.tensor(order, device=rows.device)).view_as(rows)
+            blocks = rows.detach().view(4, -1).unbind()
+            return torch.stack([blocks[block] for block in order]).view_as(rows)
 
         return type(weights)(*(moved(weight) for weight in weights))
 

@@ -1,14 +1,15 @@
 """The two parts of a walk, sources and inner nodes, and the places of their rows in its buffers."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from recnn.cells.base import Arity
-from recnn.graphs.plan import Direction, Rows, Step, indices
+from recnn.graphs.devices import to_device_of
+from recnn.graphs.plan import Direction, Plan, Rows, Step, indices
 from recnn.graphs.schedule import Schedule
 
 
@@ -92,22 +93,44 @@ class Layout:
     widest: int
 
 
-def layout(schedule: Schedule, direction: Direction) -> Layout:
-    """Return the layout of a walk, which is computed once per schedule and direction."""
-    plan = schedule.plan(direction)
+def layout(schedule: Schedule, direction: Direction, like: Tensor | None = None) -> Layout:
+    """Return the layout of a walk, by default in host memory; it is computed once and kept with the plan.
+
+    Args:
+        schedule: the levels of the forest.
+        direction: "up" or "down".
+        like: the tensors of the layout are on the device of this tensor.
+    """
+    plan = schedule.plan(direction, like)
     if "layout" not in plan.cache:
-        total = len(schedule.order)
-        sources, inner = _part(plan.sources, [plan.sources], total, False), plan.inner
-        rows = torch.cat([indices(plan.sources.nodes, schedule.order), indices(inner.nodes, schedule.order)])
-        order = schedule.order.index_select(0, rows)
-        plan.cache["layout"] = Layout(
-            sources,
-            _part(inner, plan.steps, total, plan.upward),
-            rows,
-            None if torch.equal(order, torch.arange(total, device=order.device)) else order,
-            max(plan.sources.size, *(step.size for step in plan.steps), 0),
-        )
+        at_home = schedule.plan(direction)
+        plan.cache["layout"] = _layout(schedule, plan) if plan is at_home else _moved(layout(schedule, direction), plan)
     return plan.cache["layout"]  # type: ignore[no-any-return]
+
+
+def _layout(schedule: Schedule, plan: Plan) -> Layout:
+    total, inner = len(schedule.order), plan.inner
+    rows = torch.cat([indices(plan.sources.nodes, schedule.order), indices(inner.nodes, schedule.order)])
+    order = schedule.order.index_select(0, rows)
+    return Layout(
+        _part(plan.sources, [plan.sources], total, False),
+        _part(inner, plan.steps, total, plan.upward),
+        rows,
+        None if torch.equal(order, torch.arange(total)) else order,
+        max(plan.sources.size, *(step.size for step in plan.steps), 0),
+    )
+
+
+def _moved(layout: Layout, plan: Plan) -> Layout:
+    """Copy a layout to the device of a plan."""
+    like = plan.sources.segment
+    return replace(
+        layout,
+        sources=replace(layout.sources, whole=plan.sources, steps=[plan.sources], _places={}),
+        inner=replace(layout.inner, whole=plan.inner, steps=plan.steps, _places={}),
+        rows=to_device_of(layout.rows, like),
+        order=None if layout.order is None else to_device_of(layout.order, like),
+    )
 
 
 def place(step: Step, arity: Arity) -> Tensor | None:

@@ -8,6 +8,7 @@ weight is one product for the whole forest.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from recnn.engines.fused.kernel import Columns, Kernel
 from recnn.engines.fused.memory import buffer
 from recnn.engines.fused.parts import Layout, Part, layout, place
 from recnn.engines.fused.projection import bias_gradients, bias_of, double, project, projection_gradients
+from recnn.graphs.devices import to_device_of
 from recnn.graphs.plan import Direction, Rows, Step, take
 from recnn.graphs.schedule import Schedule
 
@@ -31,8 +33,22 @@ class Run:
     kernel: Kernel
     schedule: Schedule
     direction: Direction
-    label: Tensor | None  # (N,) in level order
-    absent: Tensor | None  # (N,) in level order, True for nodes without an input; None if all have one
+    label: Tensor | None  # (N,) in level order, in host memory
+    absent: Tensor | None  # (N,) in level order, True for nodes without an input; None if all have one. In host memory
+
+    @cached_property
+    def missing(self) -> tuple[bool, Tensor | None]:
+        """Whether inner nodes have inputs; and, sources before inner nodes, which rows have none, None if all have.
+
+        The rows are those of all nodes if inner nodes have inputs, else those of the sources.
+        """
+        if self.absent is None:
+            return True, None
+        found = layout(self.schedule, self.direction)
+        absent, count = self.absent.index_select(0, found.rows), found.sources.whole.size
+        fed = not bool(absent[count:].all())
+        absent = absent if fed else absent[:count]
+        return fed, absent if absent.any() else None
 
 
 class Weights(NamedTuple):
@@ -82,20 +98,17 @@ class Walk:
         saved: Sequence[Tensor] | None = None,
     ) -> None:
         self.run, self.kernel, self.keep = run, run.kernel, keep
-        self.layout: Layout = layout(run.schedule, run.direction)
+        self.layout: Layout = layout(run.schedule, run.direction, x)
+        self.places = run.schedule.on(x)
         self.x, self.weights, self.initial = x, weights, initial
         # Without a backward pass all steps share memory, unless the forest is so small that cutting costs more.
         self.shared = not keep and self.layout.inner.whole.size > 512
         self.recurrent = self.kernel.recurrent_blocks * self.kernel.hidden_size  # columns to which U H_ is added
         every = tuple(range(len(self.kernel.input_blocks)))
-        absent = None if run.absent is None else run.absent.index_select(0, self.layout.rows)
-        count = self.layout.sources.whole.size
         # If only leaves have words, there is nothing to project at inner nodes, and leaves need fewer columns.
-        self.fed = absent is None or not bool(absent[count:].all())
+        self.fed, absent = run.missing
         self.source_blocks = every if self.fed or initial else self.kernel.source_blocks
-        self.absent = absent if absent is None or self.fed else absent[:count]
-        if self.absent is not None:
-            self.absent = self.absent.unsqueeze(1) if self.absent.any() else None
+        self.absent = None if absent is None else to_device_of(absent, x).unsqueeze(1)
         self.buffers: list[Tensor] = []
         self._saved = None if saved is None else iter(saved)
         self._allocate()
@@ -113,7 +126,7 @@ class Walk:
             for one in self.passes:
                 self._forward_part(one, states)
         if not self.run.schedule.in_order:
-            return tuple(part.index_select(0, self.run.schedule.rank) for part in self.states)
+            return tuple(part.index_select(0, self.places.rank) for part in self.states)
         return tuple(part[:n].clone() if self.keep else part[:n] for part in self.states)
 
     def _buffer(self, rows: int, columns: int) -> Tensor:
@@ -247,7 +260,7 @@ class Walk:
             elif self.run.schedule.in_order:
                 flow[:n] = gradient
             else:
-                torch.index_select(gradient, 0, self.run.schedule.order, out=flow[:n])
+                torch.index_select(gradient, 0, self.places.order, out=flow[:n])
             flow[n:].zero_()
 
     def _fill_gradients(

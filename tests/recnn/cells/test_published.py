@@ -337,3 +337,128 @@ def test_the_error_carousel_of_1997_neither_fades_nor_grows(arity):
 
     assert torch.equal(slope(False), torch.eye(H, dtype=F64))
     assert slope(True).abs().max() < 1e-3
+
+
+class TaisBinaryTreeLSTM(torch.nn.Module):
+    """The modules of ``BinaryTreeLSTM.lua`` of treelstm, by Kai Sheng Tai: a leaf module and a composer."""
+
+    def __init__(self, D):
+        super().__init__()
+        self.leaf_c, self.leaf_o = torch.nn.Linear(D, H), torch.nn.Linear(D, H)
+        self.gates = torch.nn.ModuleDict(
+            {f"{gate} {side}": torch.nn.Linear(H, H) for gate in ("i", "lf", "rf", "g", "o") for side in "lr"}
+        )
+
+    def forward(self, node, words):
+        """The state (c, h) of a tree of words, nested pairs."""
+        if isinstance(node, str):
+            c = self.leaf_c(words[node])
+            return c, torch.sigmoid(self.leaf_o(words[node])) * torch.tanh(c)
+        (lc, lh), (rc, rh) = (self(child, words) for child in node)
+        i, lf, rf, g, o = (self.gates[f"{n} l"](lh) + self.gates[f"{n} r"](rh) for n in ("i", "lf", "rf", "g", "o"))
+        c = torch.sigmoid(i) * torch.tanh(g) + torch.sigmoid(lf) * lc + torch.sigmoid(rf) * rc
+        return c, torch.sigmoid(o) * torch.tanh(c)
+
+    def copy_to(self, cell):
+        """Give ``cell`` the same weights."""
+        zero = torch.zeros(H, dtype=F64)
+        with torch.no_grad():
+            nothing = torch.zeros_like(self.leaf_c.weight)
+            cell.weight_ih.copy_(torch.cat([nothing, nothing, self.leaf_c.weight, self.leaf_o.weight]))
+            cell.bias_ih.copy_(torch.cat([zero, zero, self.leaf_c.bias, self.leaf_o.bias]))
+            sides = [torch.cat([self.gates[f"{n} {s}"].weight for n in ("i", "lf", "rf", "g", "o")]) for s in "lr"]
+            cell.weight_hh.copy_(torch.cat(sides, dim=1))
+            bias = [self.gates[f"{n} l"].bias + self.gates[f"{n} r"].bias for n in ("i", "lf", "rf", "g", "o")]
+            i, f, g, o = cell.bias_ih.split(H)
+            cell.bias_hh.copy_(torch.cat(bias) - torch.cat([i, f, f, g, o]))
+
+
+def fold(cell, node, words):
+    """The state (c, h) of ``BinaryTreeLSTMCell`` of TensorFlow Fold's example, a tf.contrib.rnn.BasicLSTMCell.
+
+    Its layer over [x; h_1; h_2] gives i, j, f_1, f_2, o; words have zero states below them, and phrases the input 0.
+    """
+    W, U, b_ih, b_hh = (parameter.detach() for parameter in cell.parameters())
+    (W_i, W_f, W_g, W_o), (b_i, b_f, b_g, b_o) = W.split(H), b_ih.split(H)
+    kernel = torch.cat([torch.cat([W_i, W_g, W_f, W_f, W_o]), U.view(5, H, -1)[[0, 3, 1, 2, 4]].flatten(0, 1)], dim=1)
+    bias = torch.cat([b_i, b_g, b_f, b_f, b_o]) + b_hh.view(5, H)[[0, 3, 1, 2, 4]].flatten()
+
+    def call(x, states):
+        (c0, h0), (c1, h1) = states
+        i, j, f0, f1, o = (kernel @ torch.cat([x, h0, h1]) + bias).split(H)
+        c = c0 * torch.sigmoid(f0 + 1.0) + c1 * torch.sigmoid(f1 + 1.0) + torch.sigmoid(i) * torch.tanh(j)
+        return c, torch.tanh(c) * torch.sigmoid(o)
+
+    zero = torch.zeros(H, dtype=F64)
+    if isinstance(node, str):
+        return call(words[node], [(zero, zero)] * 2)
+    return call(torch.zeros(W.shape[1], dtype=F64), [fold(cell, child, words) for child in node])
+
+
+SENTENCE = ((("not", "very"), "good"), ("but", (("ne", "ver"), "dull")))
+
+
+def pairs(node):
+    return node if isinstance(node, str) else f"(X {pairs(node[0])} {pairs(node[1])})"
+
+
+@pytest.mark.parametrize("engine", ["levels", "dgl"])
+def test_the_linear_leaf_is_tais(engine):
+    theirs = TaisBinaryTreeLSTM(4).double()
+    cell = recnn.LSTMCell(4, H, leaf="linear").double()
+    theirs.copy_to(cell)
+    graph = tree(pairs(SENTENCE))
+    x = vectors(graph, 4)
+    words = {graph.vocabulary[int(word)]: row for word, row in zip(graph.ndata["word"], x, strict=True) if word >= 0}
+    expected, found = theirs(SENTENCE, words), recnn.propagate(cell, graph, x, engine=engine)
+    assert_near(found.cell[0], expected[0])
+    assert_near(found.hidden[0], expected[1])
+    expected[1].sum().backward()
+    found.hidden[0].sum().backward()
+    assert_near(cell.weight_ih.grad[2 * H : 3 * H], theirs.leaf_c.weight.grad)
+    assert_near(cell.weight_hh.grad[:H, H:], theirs.gates["i r"].weight.grad)
+    assert not cell.weight_ih.grad[: 2 * H].any()
+    usual = recnn.LSTMCell(4, H).double()
+    usual.load_state_dict(cell.state_dict())
+    assert differ(root(usual, graph), found.hidden[0])
+
+
+@pytest.mark.parametrize("engine", ["levels", "dgl"])
+def test_the_forget_bias_is_folds(engine):
+    cell = recnn.LSTMCell(4, H, forget_bias=1.0).double()
+    graph = tree(pairs(SENTENCE))
+    x = vectors(graph, 4)
+    words = {graph.vocabulary[int(word)]: row for word, row in zip(graph.ndata["word"], x, strict=True) if word >= 0}
+    c, h = fold(cell, SENTENCE, words)
+    found = recnn.propagate(cell, graph, x, engine=engine)
+    assert_near(found.cell[0], c)
+    assert_near(found.hidden[0], h)
+    assert_near(recnn.propagate(cell, graph, x, engine=engine).hidden[0], h)
+    without = recnn.LSTMCell(4, H).double()
+    without.load_state_dict(cell.state_dict())
+    assert differ(root(without, graph), h)
+    assert cell.another(5).forget_bias == 1
+    one = recnn.LSTMCell(4, H, 1, forget_bias=1.0).double()
+    plain = recnn.LSTMCell(4, H, 1).double()
+    plain.load_state_dict(one.state_dict())
+    plain.bias_hh.data[H : 2 * H] += 1
+    state = torch.randn(2, H, dtype=F64), torch.randn(2, H, dtype=F64)
+    for found, expected in zip(one(x[:2], state), plain(x[:2], state), strict=True):  # a single step
+        assert_near(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"leaf": "input"}, "leaf must be 'cell' or 'linear', got 'input'"),
+        ({"forget_bias": math.nan}, "forget_bias must be a finite number, got nan"),
+        ({"forget_bias": True}, "forget_bias must be a finite number, got True"),
+        ({"forget_bias": "1"}, "forget_bias must be a finite number, got '1'"),
+        ({"forget_bias": 1.0, "coupled": True}, "forget_bias=1.0 needs forget gates with weights of their own"),
+        ({"forget_bias": 1.0, "forget_gate": False}, "forget_bias=1.0 needs forget gates"),
+    ],
+    ids=str,
+)
+def test_wrong_options_of_the_published_models(options, message):
+    with pytest.raises(ValueError, match=message):
+        recnn.LSTMCell(2, H, **options)

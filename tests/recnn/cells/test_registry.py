@@ -1,5 +1,6 @@
 """Cells by name, above all a cell of another installed package, and copies of cells with another input size."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from nltk import Tree
 
 import recnn
 from recnn.cells import Cell, cell_class, cell_names
+from tests import command_line
 
 ROOT = Path(__file__).parents[3]
 CELL = '''
@@ -98,6 +100,20 @@ def test_the_shell_knows_it(package):
     result = run(package, "predict", "run", "[MAX 1 2 ]")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("recnn: run/best/model.json: cell: 'minimal-gated' is not one of gru, lstm, ")
+
+
+def test_the_shell_knows_the_options_of_the_published_models(tmp_path):
+    small = ["--input-size", 4, "--hidden-size", 3, "--arity", 2, "--epochs", 1, "--out", tmp_path / "run"]
+    options = ["--cell-option", "leaf=linear", "--cell-option", "forget_bias=1.0"]
+    status, _, error = command_line.recnn("train", "listops", "--count", 20, *small, *options)
+    assert (status, error) == (0, "")
+    settings = json.loads((tmp_path / "run" / "best" / "model.json").read_text())
+    assert settings["config"]["cell_options"] == {"leaf": "linear", "forget_bias": 1.0}
+    (cell,) = [one for one in recnn.load(tmp_path / "run" / "best").modules() if isinstance(one, recnn.LSTMCell)]
+    assert (cell.leaf_rule, cell.forget_bias) == ("linear", 1.0)
+    status, _, error = command_line.recnn("train", "listops", "--count", 20, *small, "--cell-option", "leaf=input")
+    assert status == 2
+    assert "leaf must be 'cell' or 'linear', got 'input'" in " ".join(error.split())
 
 
 @pytest.mark.parametrize(

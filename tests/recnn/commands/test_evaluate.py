@@ -1,6 +1,7 @@
 """`recnn evaluate`: its counts, against the predictions of the model, and its tables."""
 
 import json
+import shutil
 
 import pytest
 
@@ -45,6 +46,15 @@ def test_it_shows_intervals_and_confusion(run):
     assert "of 200" in out
     assert out.count("target, predicted") == 2
     assert "21..50" in out
+
+
+def test_a_run_of_version_0_1_is_evaluated_alike(run, tmp_path):
+    """Its run.json has the settings of the training by another name."""
+    old = shutil.copytree(run, tmp_path / "old")
+    settings = json.loads((old / "run.json").read_text())
+    settings["options"] = settings.pop("training")
+    (old / "run.json").write_text(json.dumps(settings))
+    assert recnn("evaluate", "--json", old, "dev") == recnn("evaluate", "--json", run, "dev")
 
 
 def test_lengths_part_the_roots(run, tmp_path):

@@ -188,8 +188,9 @@ def test_malformed_input_is_one_line(runs, tmp_path):
             "",
             f"recnn: {tmp_path / 'none'}: no such folder, expected the folder of a model\n",
         )
-    status, _, err = command("lm", "score", runs / "words", "-", stdin=b"a\n\xff\n")
+    status, out, err = command("lm", "score", runs / "words", "-", "--json", stdin=b"a\n\xff\nthe cat\n")
     assert (status, err) == (1, "recnn: standard input, line 2: not UTF-8 text (byte 1)\n")
+    assert [json.loads(line)["sentence"] for line in out.splitlines()] == ["a", "the cat"]
 
 
 def test_help():

@@ -1,6 +1,8 @@
 """`recnn predict`: a label for every node of sentences and trees."""
 
 import json
+import re
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -22,8 +24,11 @@ def test_it_labels_every_node(run):
     assert recnn("predict", run, SENTENCE) == (0, out, "")
     status, out, err = recnn("predict", "--json", run, "-", stdin=SENTENCE + "\n")
     assert (status, err) == (0, "")
-    nodes = json.loads(out)["nodes"]
+    found = json.loads(out)
+    nodes = found["nodes"]
+    assert found["words"] == SENTENCE.split()
     assert nodes[0]["words"] == SENTENCE.split()
+    assert [node["words"] for node in nodes if node["span"] == [4, 6]] == [["not", "very", "funny"]]
     assert all(max(node["probabilities"], key=node["probabilities"].get) == node["label"] for node in nodes)
     assert all(sum(node["probabilities"].values()) == pytest.approx(1, abs=1e-5) for node in nodes)
 
@@ -56,6 +61,44 @@ def test_wide_nodes_are_halved_however_deep_they_are(run, tmp_path):
     status, out, err = recnn("predict", "--json", run, "--trees", tmp_path / "deep.txt")
     assert (status, err) == (0, "")
     assert len(json.loads(out)["nodes"]) == 3005
+
+
+def test_what_is_printed_is_linear_in_the_tree(run, tmp_path):
+    sizes = []
+    for count in (400, 800):
+        tree = Tree("S", ["word"] * count)  # halved, so as deep as it has words
+        (tmp_path / "wide.txt").write_text(brackets(tree))
+        found = recnn("predict", "--json", run, "--trees", tmp_path / "wide.txt")[1]
+        assert json.loads(found)["words"] == tree.leaves()
+        drawn = recnn("predict", run, "--trees", tmp_path / "wide.txt")[1].rstrip().splitlines()
+        assert len(drawn) == len(json.loads(found)["nodes"])
+        assert drawn[0].endswith("word " * 100 + "...")
+        assert max(map(len, drawn)) < 1000
+        assert drawn[99].startswith("    " * 49 + "├── ")
+        assert drawn[199].startswith("    " * 99 + "├── ")
+        assert drawn[201].startswith("    " * 100 + "level 101: ")
+        assert re.fullmatch(rf" {{400}}level {count - 1}: \d \d+%  word", drawn[-1])
+        sizes.append((len(found), sum(map(len, drawn))))
+    assert all(second < 2.6 * first for first, second in zip(*sizes, strict=True))
+
+
+def test_words_of_any_kind_are_printed_on_their_lines(run, tmp_path):
+    words = ["a b", "\x1b[31m", "x\ny", "\u2028", "\x9b2J", "[bold]", "(", "", "\ud800"]
+    (tmp_path / "odd.txt").write_text(brackets(Tree("S", words)))
+    status, out, err = recnn("predict", run, "--trees", tmp_path / "odd.txt")
+    assert (status, err) == (0, "")
+    assert len(out.rstrip().splitlines()) == 2 * len(words) - 1
+    assert out.splitlines()[0].endswith(r"a b \x1b[31m x\x0ay \u2028 \x9b2J [bold] (  \ud800")
+    status, out, err = recnn("predict", run, "--json", "--trees", tmp_path / "odd.txt")
+    assert json.loads(out)["words"] == words
+    assert len(out.splitlines()) == 1
+    assert not set("\x1b\x9b\u2028\ud800") & set(out)
+    status, out, err = recnn("predict", run, "--trees", tmp_path / "odd.txt", "--svg", tmp_path / "odd.svg")
+    assert (status, out, err) == (0, "", "")
+    svg = ElementTree.fromstring((tmp_path / "odd.svg").read_text("utf-8"))
+    texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert r"\x1b[31m" in texts
+    assert r"x\x0ay" in texts
 
 
 def test_a_sentence_without_a_parse(run):

@@ -58,6 +58,9 @@ def test_translate_prints_sentences(run, tmp_path):
     assert status == 0
     assert len(out.splitlines()) == 2
     assert err == "recnn: standard input, line 1: unknown words: 'platypus'\n"
+    status, bad, err = recnn("translate", run, "I know.", "-", stdin=b"\xff\nYou know.\n")
+    assert (status, len(bad.splitlines())) == (1, 2)
+    assert err == "recnn: standard input, line 1: not UTF-8 text (byte 1)\n"
     status, out, err = recnn("translate", run, "--json", "--beam", 3, "I know .")
     assert (status, err) == (0, "")
     found = json.loads(out)

@@ -3,11 +3,13 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
 from nltk import Tree
 
-from parsers import InputError
+from corpora import Vocabulary
+from parsers import InputError, constituents
 from recnn import GraphError, batch, chain_to_text, sequence_to_graph, tree_to_graph, tree_to_svg, tree_to_text
-from tests.strategies import deep_tree
+from tests.strategies import awkward_trees, deep_tree
 
 
 def test_pictures_hold_every_label_and_word():
@@ -16,6 +18,27 @@ def test_pictures_hold_every_label_and_word():
     texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
     assert sorted(texts) == sorted(["S", "NP", "Det", "R&D", "Noun", "<b>", "VP", "slept"])
     assert tree_to_text(tree).splitlines()[-1].split() == ["R&D", "<b>", "slept"]
+
+
+def test_control_characters_are_escaped():
+    tree = Tree("S\x00", [Tree("N\x1b[31m", ["a\nb", "\x9b", "\u2028"]), Tree("V\ufffe", ["\ud800", "\x7f", "\uffff"])])
+    expected = [r"a\x0ab", r"\x9b", r"\u2028", r"\ud800", r"\x7f", r"\uffff"]
+    drawn = tree_to_text(tree)
+    assert drawn.splitlines()[-1].split() == expected
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in drawn.replace("\n", ""))
+    svg = ElementTree.fromstring(tree_to_svg(tree).encode())
+    texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert sorted(texts) == sorted([r"S\x00", r"N\x1b[31m", r"V\ufffe", *expected])
+    chain = chain_to_text(sequence_to_graph(tree.leaves(), Vocabulary(tree.leaves())))
+    assert chain.splitlines()[-1].split() == expected
+
+
+@given(awkward_trees())
+def test_a_picture_of_any_tree_is_xml(tree):
+    svg = ElementTree.fromstring(tree_to_svg(tree).encode())
+    texts = svg.iter("{http://www.w3.org/2000/svg}text")
+    assert len(list(texts)) == len(constituents(tree))
+    assert len(tree_to_text(tree).splitlines()) == len(tree_to_text(tree).split("\n"))
 
 
 def test_words_stand_in_their_order():

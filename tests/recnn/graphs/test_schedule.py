@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import recnn
 from recnn.graphs.schedule import chains, schedule
 
+each_direction = pytest.mark.parametrize("direction", ["up", "down"])
 FIELDS = ("order", "rank", "tree", "parent", "slot")
 
 
@@ -122,7 +123,7 @@ def test_siblings_stand_together_by_slot_and_trees_by_height(forest):
     assert order[: made.trees] == expected
 
 
-@pytest.mark.parametrize("direction", ["up", "down"])
+@each_direction
 @settings(deadline=None)
 @given(forest=random_forests())
 def test_steps_compute_each_node_once_after_its_predecessors(direction, forest):
@@ -171,21 +172,27 @@ def test_steps_compute_each_node_once_after_its_predecessors(direction, forest):
     assert done == set(forest.nodes)
 
 
-@pytest.mark.parametrize(
-    "device", ["cpu", "meta", *(["cuda"] if torch.cuda.is_available() else [])], ids=lambda device: device
-)
-@given(forest=random_forests())
+@each_direction
 @settings(deadline=None, max_examples=20)
-def test_moving_keeps_all(device, forest):
-    made = schedule(forest.graph)
-    moved = made.to(device)
-    assert moved.offsets == made.offsets
-    for name in FIELDS:
-        old, new = getattr(made, name), getattr(moved, name)
-        assert (new.device.type, new.dtype, new.shape) == (device, torch.int64, old.shape)
-        assert device == "meta" or torch.equal(new.cpu(), old)
-    if device != "meta":
-        assert [rows_of(step.nodes) for step in moved.up.steps] == [rows_of(step.nodes) for step in made.up.steps]
+@given(forest=random_forests())
+def test_a_plan_is_copied_to_a_device_once_and_whole(direction, forest):
+    made, there = schedule(forest.graph), torch.empty(0, device="meta")
+    plan, copy = made.plan(direction), made.plan(direction, there)
+    assert made.plan(direction, there) is copy
+    assert made.plan(direction, torch.empty(0)) is plan
+    assert (copy.upward, len(copy.steps)) == (plan.upward, len(plan.steps))
+    for step, moved in zip(
+        [plan.sources, plan.inner, *plan.steps], [copy.sources, copy.inner, *copy.steps], strict=True
+    ):
+        for old, new in zip(step, moved, strict=True):
+            if isinstance(old, torch.Tensor):
+                assert (new.device.type, new.dtype, new.shape) == ("meta", old.dtype, old.shape)
+            else:
+                assert new == old
+    places = made.on(there)
+    assert made.on(there) is places
+    for name in ("order", "rank", "tree"):
+        assert (getattr(places, name).device.type, len(getattr(places, name))) == ("meta", len(made.order))
 
 
 def family(slots=(0, 1)):
@@ -198,7 +205,7 @@ def test_a_schedule_is_kept_while_edges_and_slots_stand():
     graph = family()
     made = schedule(graph)
     assert schedule(graph) is made
-    assert made.up is made.up
+    assert made.plan("up") is made.plan("up")
     graph.ndata["x"] = torch.ones(4)
     assert schedule(graph) is made
     graph.edata["slot"] = torch.tensor([0, 1])

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import recnn
 
@@ -174,3 +175,16 @@ def test_wrong_rules_are_named_before_anything_changes(options, message):
     with pytest.raises(ValueError, match=message):
         recnn.initialise(cell, **options)
     assert all(torch.equal(value, before[name]) for name, value in cell.state_dict().items())
+
+
+def test_weights_that_are_computed_are_not_silently_left_as_they_are():
+    module = recnn.LSTM(3, 4)
+    torch.nn.utils.parametrizations.weight_norm(module, "weight_hh_l0")
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with pytest.raises(ValueError, match="weight_hh of a LSTMCell is computed from other parameters"):
+        recnn.initialise(module)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    pruned = recnn.GRUCell(3, 4)
+    prune.l1_unstructured(pruned, "weight_hh", 0.5)
+    with pytest.raises(ValueError, match="weight_hh of a GRUCell is computed"):
+        recnn.initialise(pruned)

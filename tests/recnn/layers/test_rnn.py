@@ -1,9 +1,6 @@
 import copy
 import io
 import pickle
-import sys
-import types
-import unittest
 import warnings
 
 import pytest
@@ -276,65 +273,6 @@ def test_a_batch_of_no_sequences(kind):
     assert [part.shape for part in parts(ours(x))] == [part.shape for part in parts(theirs(x))]
 
 
-@pytest.fixture(scope="module")
-def samples():
-    """The samples of torch's own tests, by class; their module imports `expecttest`, which is not used here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.backends, "disable_global_flags", lambda: None)
-        stub = types.ModuleType("expecttest")
-        stub.TestCase = unittest.TestCase
-        patch.setitem(sys.modules, "expecttest", sys.modules.get("expecttest", stub))
-        from torch.testing._internal.common_modules import module_db
-    return {info.module_cls: info for info in module_db}
-
-
-OURS = {torch.nn.RNNCell: recnn.RecursiveCell, torch.nn.LSTMCell: recnn.LSTMCell, torch.nn.GRUCell: recnn.GRUCell}
-OURS |= {getattr(torch.nn, kind): getattr(recnn, kind) for kind in KINDS}
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("their_class", OURS, ids=lambda one: one.__name__)
-def test_torchs_own_samples(their_class, training, samples):
-    info, count = samples[their_class], 0
-    for sample in info.module_inputs_func(
-        info, device="cpu", dtype=torch.float64, requires_grad=True, training=training
-    ):
-        made, called = sample.constructor_input, sample.forward_input
-        theirs = their_class(*made.args, **made.kwargs).double().train(training)
-        one_child = {"arity": 1} if their_class.__name__.endswith("Cell") else {}
-        ours = OURS[their_class](*made.args, **made.kwargs, **one_child).double().train(training)
-        ours.load_state_dict(theirs.state_dict())
-        found, expected = (module(*called.args, **called.kwargs) for module in (ours, theirs))
-        assert type(found) is type(expected)
-        roots = parts([called.args])
-        for one, other in zip(parts(found), parts(expected), strict=True):
-            close(one, other)
-        gradients = [torch.autograd.grad(sum(part.sum() for part in parts(one)), roots) for one in (found, expected)]
-        for one, other in zip(*gradients, strict=True):
-            close(one, other)
-        count += 1
-    assert count >= 2
-
-
-@every_kind
-def test_torchs_own_wrong_samples(kind, samples):
-    """Wrong arguments of the constructor and wrong inputs raise the same errors; messages may differ."""
-    info, wrong = samples[getattr(torch.nn, kind)], []
-    for sample in info.module_error_inputs_func(
-        info, device="cpu", dtype=torch.float64, requires_grad=False, training=True
-    ):
-        made, called = sample.module_error_input.constructor_input, sample.module_error_input.forward_input
-
-        def call(made=made, called=called):
-            module = getattr(recnn, kind)(*made.args, **made.kwargs)
-            if called is not None:
-                module(*called.args, **called.kwargs)
-
-        if outcome(call) is not sample.error_type:
-            wrong.append((made.args, made.kwargs, sample.error_type, outcome(call)))
-    assert wrong == []
-
-
 @every_kind
 def test_copies_and_pickles(kind):
     module = getattr(recnn, kind)(3, 4, num_layers=2, bidirectional=True)
@@ -405,7 +343,7 @@ def one_layer(cell, rows, backwards, state=None):
     name = {recnn.RecursiveCell: "RNN", recnn.LSTMCell: "LSTM", recnn.GRUCell: "GRU"}[type(cell)]
     options = {"proj_size": cell.proj_size} if name == "LSTM" else {}
     network = getattr(torch.nn, name)(cell.input_size, cell.hidden_size, dtype=torch.float64, **options)
-    network.load_state_dict({f"{name}_l0": value for name, value in cell.state_dict().items()})
+    network.load_state_dict({f"{name}_l0": value for name, value in cell.named_parameters()})
     output, final = network(rows.flip(0) if backwards else rows, state)
     return (output.flip(0) if backwards else output), parts(final)
 
@@ -488,7 +426,7 @@ def test_layers_of_many_sizes(kind, bidirectional):
 def stepped(cell, rows):
     """The cell states (T, H) of a torch.nn.LSTMCell with the weights of ``cell``."""
     theirs = torch.nn.LSTMCell(cell.input_size, cell.hidden_size, dtype=torch.float64)
-    theirs.load_state_dict(cell.state_dict())
+    theirs.load_state_dict(dict(cell.named_parameters()))
     state, found = None, []
     for row in rows:
         state = theirs(row, state)

@@ -19,8 +19,9 @@ import recnn
 from corpora import bundled_sentiment
 from corpora.vocabulary import Vocabulary
 from parsers import InputError
+from parsers.bracketed import brackets
 from parsers.shapes import shaped
-from parsers.trees import brackets, words_of
+from parsers.trees import words_of
 from recnn.commands.autoencoder import autoencode, autoencoder
 from recnn.models.autoencoder import TreeAutoencoder
 from recnn.models.config import AutoencoderConfig
@@ -260,6 +261,7 @@ def test_what_is_drawn():
     drawn = model.annotated(Tree.fromstring("(S (A a) (B (C b) zebra))"))
     top, low = model.phrases(Tree.fromstring("(S (A a) (B (C b) zebra))"))
     assert (top.words, low.words) == (["a", "b", "zebra"], ["b", "zebra"])
+    assert (top.span, low.span) == ((1, 3), (2, 3))
     assert top.parts[1] is None
     assert drawn.label() == f"{top.error:.3f}\n{top.parts[0]} …"
     assert drawn[1].label() == f"{low.error:.3f}\n{low.parts[0]} {low.parts[1]}"
@@ -324,7 +326,13 @@ def test_commands(tmp_path):
     assert found.exit_code == 0
     records = [json.loads(line) for line in found.output.splitlines()]
     assert len(records) == 10
-    assert records[0]["phrases"][0]["words"] == records[0]["sentence"].split()
+    assert records[0]["words"] == records[0]["phrases"][0]["words"] == records[0]["sentence"].split()
+    (tmp_path / "long.txt").write_text(brackets(shaped(["plot"] * 101, "right")))
+    found = recnn_command("autoencode", tmp_path / "text.run", "--json", "--trees", tmp_path / "long.txt")
+    record = json.loads(found.output)
+    assert len(record["words"]) == 101
+    assert [phrase["span"] for phrase in record["phrases"]] == [[start, 101] for start in range(1, 101)]
+    assert not any("words" in phrase or "sentence" in phrase for phrase in record["phrases"])
     assert recnn_command("autoencode", tmp_path / "trees.run", sentence, "--svg", tmp_path / "t.svg").output == ""
     assert "<svg" in (tmp_path / "t.svg").read_text()
     two = recnn_command("autoencode", tmp_path / "trees.run", "a b", "b a", "--svg", tmp_path / "t.svg")

@@ -1,27 +1,36 @@
 """Training runs: reproducible, resumable after a kill, and with plain error messages."""
 
+import errno
+import logging
 import math
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torchmetrics import MeanMetric
 
 import recnn
 from corpora import SENTIMENTS
+from corpora.locks import LockedError, locked
 from parsers import InputError
 from recnn.errors import RunError
+from recnn.models.folder import Model
 from recnn.training.module import _AVERAGE_EVERY
 from recnn.training.objectives.base import Measure
 from recnn.training.objectives.trees import TreeObjective
 from recnn.training.options import WordTraining
 from recnn.training.record import read_run
-from tests.command_line import process
+from tests.command_line import process, unframed
 from tests.command_line import recnn as recnn_here
 from tests.runs import CONFIG, DEV, TREES, metrics, options_of, same, trained, weights
 
@@ -394,3 +403,261 @@ def test_a_missing_extra_is_one_line(tmp_path):
     assert result.returncode == 1
     assert result.stderr == "recnn: this needs lightning, which is not installed: pip install 'recnn[train]'\n"
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_run_has_left_goes_at_the_next_start(tmp_path):
+    run, ended = tmp_path / "run", subprocess.Popen(["true"])
+    ended.wait()
+    trained(run, epochs=1)
+    precious = ["notes", ".notes.7.part", ".last.part", ".last.x.part"]
+    for name in precious:
+        (run / name).mkdir()
+    for number in (ended.pid, os.getpid(), 1):  # nobody else can be writing here, whatever the number says
+        for name in ("run.json", "metrics.csv", "curves.png", "resume.ckpt"):
+            (run / f".{name}.{number}.part").write_text("half")
+            (run / f".{name}.{number}.12.part").write_text("half")
+        for name in ("initial", "best", "last"):
+            (run / f".{name}.{number}.part").mkdir()
+            (run / f".{name}.{number}.part" / "weights.safetensors").write_text("half")
+    trained(run, resume=True, epochs=2)
+    assert sorted(set(os.listdir(run)) - set(precious)) == [
+        "best",
+        "curves.png",
+        "initial",
+        "last",
+        "metrics.csv",
+        "resume.ckpt",
+        "run.json",
+    ]
+    assert set(precious) < set(os.listdir(run))
+
+
+def _vanishing(change):
+    """An objective in whose second epoch the folder changes."""
+
+    class Vanishing(TreeObjective):
+        epoch = 0
+
+        def begin(self, training):
+            self.epoch += training
+            if training and self.epoch == 2:
+                change()
+            super().begin(training)
+
+    return Vanishing
+
+
+@pytest.mark.parametrize("what", ["removed", "moved", "replaced", "run.json", "best", "last"])
+def test_a_folder_that_vanishes_is_an_error(tmp_path, what):
+    run = tmp_path / "run"
+
+    def change():
+        if what == "removed":
+            shutil.rmtree(run)
+        elif what in ("moved", "replaced"):
+            run.rename(tmp_path / "elsewhere")
+            if what == "replaced":
+                shutil.copytree(tmp_path / "elsewhere", run)
+        elif what == "run.json":
+            (run / what).unlink()
+        else:
+            for name in ("best", "last"):
+                shutil.rmtree(run / name)
+
+    kind = _vanishing(change)
+    if what in ("best", "last"):  # `last` is saved again; the best epoch is not the last
+        kind = type("Kind", (kind, Scripted), {"values": (2.0, 1.0), "measure": Scripted.measure})
+    with pytest.raises(RunError, match="run: the folder of the run, or a file in it, was removed while"):
+        trained(run, kind=kind, epochs=2)
+    left = set(os.listdir(tmp_path))
+    assert left == {"removed": set(), "moved": {"elsewhere"}, "replaced": {"elsewhere", "run"}}.get(what, {"run"})
+
+
+def _saved(path, change):
+    found = torch.load(path, weights_only=True)
+    change(found)
+    torch.save(found, path)
+
+
+def _weight(found):
+    found["state_dict"]["model.head.linear.bias"] += 1e-3
+
+
+def _flipped(path, at):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+ALTERED = {
+    "a weight": lambda path: _saved(path, _weight),
+    "nothing, but written again": lambda path: _saved(path, lambda found: None),
+    "the optimizer": lambda path: _saved(path, lambda found: found["optimizer_states"][0]["state"].clear()),
+    "the epoch": lambda path: _saved(path, lambda found: found.update(epoch=0)),
+    "a byte in the middle": lambda path: _flipped(path, path.stat().st_size // 2),
+    "a byte of the digest": lambda path: _flipped(path, -1),
+    "a byte more": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "a byte less": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "no digest": lambda path: path.write_bytes(path.read_bytes()[:-66] + b"\0\0"),
+    "all but the digest": lambda path: path.write_bytes(path.read_bytes()[-66:]),
+    "that of another run": lambda path: shutil.copy(path.parents[1] / "other" / "resume.ckpt", path),
+}
+
+
+def test_an_altered_checkpoint_is_refused(tmp_path):
+    run = tmp_path / "run"
+    trained(run, epochs=1)
+    trained(tmp_path / "other", epochs=1, seed=1)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for name, alter in ALTERED.items():
+        alter(run / "resume.ckpt")
+        with pytest.raises(RunError, match=r"resume\.ckpt: not a checkpoint as this run writes it") as caught:
+            trained(run, resume=True, epochs=2)
+        assert "\n" not in str(caught.value), name
+        (run / "resume.ckpt").write_bytes(before[run / "resume.ckpt"])
+        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before, name
+    trained(run, resume=True, epochs=2)
+    assert len(metrics(run)) == 2
+
+
+HOLDER = """
+import sys, time
+from tests.recnn.training.test_run import Scripted
+from tests.runs import trained
+
+class Waiting(Scripted):
+    values = (1.0,) * 9
+    def begin(self, training):
+        print("training", flush=True)
+        time.sleep(600)
+
+trained(sys.argv[1], kind=Waiting, resume="resume" in sys.argv, epochs=2, workers=1)
+"""
+
+
+@pytest.mark.parametrize("how", ["resume", "new"])
+def test_two_runs_in_one_folder_at_once(tmp_path, how):
+    run = tmp_path / "run"
+    if how == "resume":
+        trained(run, epochs=1, workers=1)
+    command, environment = [sys.executable, "-c", HOLDER, str(run), how], {**os.environ, "PYTHONPATH": str(ROOT)}
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert first.stdout.readline() == "training\n"
+        for resume in (True, False):
+            with pytest.raises(RunError, match="run: another process is training in this folder"):
+                trained(run, resume=resume, epochs=2, workers=1)
+        link = tmp_path / "link"
+        link.symlink_to(run)
+        with pytest.raises(RunError, match="link: another process is training in this folder"):
+            trained(link, resume=True, epochs=2, workers=1)
+    finally:
+        first.kill()
+        first.communicate()
+    trained(run, resume=True, epochs=2, workers=1)  # the lock has died with its process
+    assert len(metrics(run)) == 2
+
+
+def test_a_lock_is_not_kept_by_the_children_of_its_process(tmp_path):
+    with locked(tmp_path):
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+        child.start()
+        with pytest.raises(LockedError), locked(tmp_path):
+            pass
+    try:
+        with locked(tmp_path):
+            pass
+    finally:
+        child.kill()
+        child.join()
+
+
+def _process_state():
+    loggers = [log for log in logging.root.manager.loggerDict.values() if isinstance(log, logging.Logger)]
+    return {
+        "threads": torch.get_num_threads(),
+        "random": torch.get_rng_state().tolist(),
+        "filters": list(warnings.filters),
+        "levels": {log.name: (log.level, log.disabled) for log in (logging.root, *loggers)},
+        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "environment": dict(os.environ),
+        "sparse": torch.sparse.check_sparse_tensor_invariants.is_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matrix products": torch.get_float32_matmul_precision(),
+        "gradients": torch.is_grad_enabled(),
+        "folder": os.getcwd(),
+    }
+
+
+class _Failing(TreeObjective):
+    error: type[BaseException] = RuntimeError
+
+    def loss(self, batch):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt, "data", "folder"])
+def test_all_that_a_run_changes_in_the_process_is_restored(tmp_path, error):
+    trained(tmp_path / "first", epochs=1)  # imports have effects of their own
+    trained(tmp_path / "more", epochs=2)
+    torch.set_num_threads(2)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    torch.manual_seed(17)
+    before = _process_state()
+    try:
+        if error is None:
+            trained(tmp_path / "run", epochs=1, threads=3)
+        elif error == "data":
+            with pytest.raises(InputError):
+                trained(tmp_path / "run", trees=[], threads=3)
+        elif error == "folder":
+            with pytest.raises(RunError):
+                trained(tmp_path / "more", resume=True, epochs=1, threads=3)
+        else:
+            with pytest.raises(error):
+                trained(tmp_path / "run", kind=type("Kind", (_Failing,), {"error": error}), threads=3)
+        after = _process_state()
+        assert {name: value for name, value in after.items() if value != before[name]} == {}
+    finally:
+        torch.set_num_threads(1)
+        logging.getLogger("lightning.pytorch").setLevel(logging.INFO)
+
+
+@pytest.mark.parametrize("file", ["run.json", "initial", "best", "metrics.csv", "resume.ckpt", "curves.png"])
+def test_a_full_disk_ends_the_run_in_one_line(tmp_path, monkeypatch, file):
+    """All files of a run are written beside and renamed; here the disk is full when one is written."""
+
+    def full(path, *mode, **rest):
+        if f".{file}." in str(path) and mode != ("rb",):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return open(path, *mode, **rest)
+
+    def full_folder(self, folder):
+        if f".{file}." in str(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_model(self, folder)
+
+    write_model = Model._write
+    monkeypatch.setattr(Model, "_write", full_folder)
+    for module in ("corpora.text", "recnn.training.run", "recnn.training.checkpoint"):
+        monkeypatch.setattr(sys.modules[module], "open", full, raising=False)
+    if file == "curves.png":
+        monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: full(path, "wb"))
+    run = tmp_path / "run"
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        trained(run, epochs=1)
+    assert str(caught.value.filename).rstrip("/") == str(run / file)
+    assert run.exists() == (file not in ("run.json", "initial"))  # before the first epoch, the folder is left free
+    assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "matrix-vector", "tensor"])
+def test_sizes_beyond_the_memory_are_one_line(tmp_path, cell):
+    file = tmp_path / "sizes.toml"
+    file.write_text(f"hidden_size = 1048576\ncell = '{cell}'")
+    for given in (["--config", file], ["--hidden-size", "1048576", "--cell", cell]):
+        status, out, err = recnn_here("train", "sentiment", *given, "--out", tmp_path / "run")
+        assert (status, out) == ((2, "") if cell == "tensor" else (1, ""))
+        assert "use smaller sizes" in unframed(err)
+        assert "Traceback" not in err
+        assert not (tmp_path / "run").exists()

@@ -1,0 +1,43 @@
+"""Devices: index tensors on the device of the values that they index, tensors without data, and autocast."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import unset_fake_temporarily
+
+
+def is_fake(tensor: Tensor) -> bool:
+    """Test if a tensor has no data, because it was made in torch's FakeTensorMode."""
+    return getattr(tensor, "fake_mode", None) is not None
+
+
+def is_autocast(tensor: Tensor) -> bool:
+    """Test if autocast is enabled on the device of a tensor."""
+    kind = tensor.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+def with_data(like: Tensor) -> AbstractContextManager[Any]:
+    """Context manager in which the structure of a graph is computed with data, also if ``like`` has none."""
+    return unset_fake_temporarily() if is_fake(like) else nullcontext()
+
+
+def to_device_of(index: Tensor, like: Tensor) -> Tensor:
+    """Return ``index`` on the device of ``like``, without waiting for the copy."""
+    return all_to_device_of([index], like)[0]
+
+
+@torch.inference_mode(False)  # copies that are kept may be used in training later
+def all_to_device_of(indices: Sequence[Tensor], like: Tensor) -> list[Tensor]:
+    """Return tensors of one dtype and dimension on the device of ``like``, by one copy that is not waited for."""
+    if is_fake(like):
+        return [like.fake_mode.from_tensor(index) for index in indices]  # type: ignore[attr-defined]
+    if all(index.device == like.device for index in indices):
+        return list(indices)
+    joined = torch.cat(list(indices)) if len(indices) > 1 else indices[0]
+    if like.device.type == "cuda":
+        joined = joined.pin_memory()
+    return list(joined.to(like.device, non_blocking=True).split([len(index) for index in indices]))
