@@ -7,7 +7,8 @@ inputs, as it would to the vectors of words; the gradients are None before, and 
 is the forward pass under torch.no_grad. Inputs are random numbers, packed by pack_sequence (enforce_sorted=False) or
 padded, (T, B, D); packing and padding are not timed. As torch.nn does, both compute what stands on the padding of a
 padded batch. Where all sentences are of one length, as in a padded batch or a batch of one, torch's LSTM is that of
-oneDNN; all else is torch's own loop. The two take turns in one process, so that noise meets both alike: a ratio is
+oneDNN; all else is torch's own loop. With --engine auto, the default, recnn calls
+torch's functions where they are quicker. The two take turns in one process, so that noise meets both alike: a ratio is
 that of two times of one round, above 1 where recnn is quicker, and its median and quartiles over the rounds are shown.
 A time is that of one step on a batch, the mean over several different batches where they are small. Before that,
 outputs, final states and gradients of both are checked to be the same. Without --trees the lengths of the sentences
@@ -137,6 +138,7 @@ def main(
     layout: Annotated[list[str], typer.Option(help="packed, padded, or both.")] = ["packed", "padded"],  # noqa: B006
     batch: Annotated[list[int], typer.Option(min=1, help="Sentences in a batch.")] = [1, 25, 256],  # noqa: B006
     mode: Modes = ["train", "infer"],  # noqa: B006
+    engine: Annotated[str, typer.Option(help="Engine of recnn: auto, levels or torch.")] = "auto",
     repeats: Repeats = 15,
     threads: Threads = 2,
     seed: Annotated[int, typer.Option(help="Of lengths, inputs and weights.")] = 0,
@@ -146,6 +148,7 @@ def main(
     among(kind, NETWORKS)
     among(layout, ("packed", "padded"))
     among(mode, ("train", "infer"))
+    among([engine], ("auto", "levels", "torch"))
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     inputs, hidden = map(int, sizes.split("x"))
@@ -165,7 +168,9 @@ def main(
     for many, how_laid in product(batch, layout):
         batches = [make_batch(some, inputs, how_laid) for some in drawn[many]]
         for name, deep, both in product(kind, layers, ways):
-            theirs, ours = (made(inputs, hidden, deep, bidirectional=both) for made in NETWORKS[name])
+            torchs, recnns = NETWORKS[name]
+            theirs = torchs(inputs, hidden, deep, bidirectional=both)
+            ours = recnns(inputs, hidden, deep, bidirectional=both, engine=engine)
             ours.load_state_dict(theirs.state_dict())
             for one in batches:
                 check(theirs, ours, one)

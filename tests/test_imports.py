@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,8 @@ def test_help_does_not_wait_for_torch(command):
 def test_importing_prints_and_writes_nothing(tmp_path):
     tmp_path.chmod(0o500)
     use = "import recnn; recnn.sequence_to_graph(['a'])"
-    for code in (use, f"import recnn, dgl; {use}") if sys.version_info < (3, 12) else (use,):
+    # DGL 2 cannot be imported by itself without torchdata, see `recnn.graphs._dgl`.
+    for code in (use, f"import recnn, dgl; {use}") if version("dgl").startswith("1.") else (use,):
         result = run(code, HOME=str(tmp_path), TMPDIR=str(tmp_path))
         assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
         assert list(tmp_path.iterdir()) == []
@@ -142,8 +144,6 @@ def test_a_dgl_that_imports_by_itself_is_left_alone():
         "import dgl, sys; before = dgl.DGLGraph, sys.modules.get('dgl.graphbolt'); import recnn.graphs._dgl as ours; "
         "print(before == (ours.DGLGraph, sys.modules.get('dgl.graphbolt')))"
     )
-    from importlib.metadata import version
-
     if int(version("dgl").split(".")[0]) >= 2:
         code = "import sys, types; sys.modules['dgl.graphbolt'] = types.ModuleType('x'); " + code
     assert run(code, DGLBACKEND="pytorch").stdout.strip() == "True"

@@ -283,6 +283,14 @@ def _with_checked_type(name: str, method: Callable[..., Any], expected: type[Any
     return checked
 
 
+_EQUATIONS = ("inputs", "message", "reduce", "apply_node", "leaf", "compose", "state_shapes")
+
+
+def has_equations_of(cell: Cell, kind: type[Cell]) -> bool:
+    """Test if a cell is of this kind, or of a subclass that does not change its equations."""
+    return isinstance(cell, kind) and all(getattr(type(cell), name) is getattr(kind, name) for name in _EQUATIONS)
+
+
 def normalised(x: Tensor, gain: Tensor | None) -> Tensor:
     """Layer normalisation of each block of H columns separately.
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
+from torch.autograd import forward_ad
 
 
 def is_fake(tensor: Tensor) -> bool:
@@ -18,6 +19,11 @@ def is_autocast(tensor: Tensor) -> bool:
     """Test if autocast is enabled on the device of a tensor."""
     kind = tensor.device.type
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+def is_transformed() -> bool:
+    """Test if a transform of `torch.func` or forward-mode differentiation is active."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
 
 
 def with_data(like: Tensor) -> AbstractContextManager[Any]:

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from recnn.cells.base import Cell
+from recnn.engines import torch_kernels
+from recnn.engines.torch_kernels import Kernel
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
+from recnn.graphs.devices import is_autocast
 from recnn.graphs.schedule import Schedule, schedule
 from recnn.layers.chains import Chains, chains_of
 from recnn.layers.encoder import Encoder
@@ -19,6 +22,7 @@ from recnn.layers.encoder import Encoder
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
+SequenceEngine = Literal["auto", "levels", "torch"]
 MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 _MERGES: dict[str | None, Any] = {"concat": "concat", "sum": "sum", "mul": "mul", "ave": "ave", None: "none"}
 
@@ -46,6 +50,10 @@ class Recurrent(nn.Module):
         return_sequences: return the output of all steps. If False, the output is (B, H): that of the last step; or, if
             bidirectional, the final hidden states of both directions, merged.
         return_cell_states: also return the cell states of the last layer at all steps, as a third value.
+        engine: "torch" calls the functions of torch.nn, with cuDNN's and oneDNN's kernels; they need cells with the
+            equations of torch.nn, and torch's ways to stack and merge them. "levels" is the loop of this package, which
+            has everything, second derivatives and `torch.func` too. "auto" takes torch's functions where they can be
+            used and are quicker, see `recnn.engines.torch_kernels.is_quicker`.
 
     Shapes:
         input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
@@ -71,6 +79,7 @@ class Recurrent(nn.Module):
         variational: bool = False,
         return_sequences: bool = True,
         return_cell_states: bool = False,
+        engine: SequenceEngine = "auto",
     ) -> None:
         super().__init__()
         self._set_up(
@@ -85,6 +94,7 @@ class Recurrent(nn.Module):
             variational,
             return_sequences,
             return_cell_states,
+            engine,
         )
 
     def _set_up(
@@ -100,6 +110,7 @@ class Recurrent(nn.Module):
         variational: bool = False,
         return_sequences: bool = True,
         return_cell_states: bool = False,
+        engine: SequenceEngine = "auto",
     ) -> None:
         """Do what the constructor does; apart from it for classes that are also networks of torch.nn."""
         if merge_mode not in _MERGES:
@@ -131,6 +142,14 @@ class Recurrent(nn.Module):
         self.merge_mode = merge_mode
         self.return_sequences = return_sequences
         self.return_cell_states = return_cell_states
+        if engine not in ("auto", "levels", "torch"):
+            raise ValueError(f"engine must be one of 'auto', 'levels', 'torch', got {engine!r}")
+        self.engine = engine
+        if engine == "torch" and self._torch_kernel() is None:
+            raise ValueError(
+                "engine='torch' needs cells with the equations of torch.nn, all with the same options and sizes, and "
+                "none of merge_mode (but 'concat'), independent, residual, variational and return_cell_states"
+            )
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, ...]:
         """Compute the output and the final state, and with ``return_cell_states`` the cell states of all steps.
@@ -145,9 +164,15 @@ class Recurrent(nn.Module):
         self._check_input(input)
         if isinstance(input, Tensor) and not input.numel() and input.dim() == 3:
             return self._of_nothing(input)
+        kernel = None if self.engine == "levels" else self._torch_kernel()
+        if kernel is not None:
+            first = self.encoder.cells[0]
+            onednn = kernel is torch_kernels.LSTM and first.output_size == first.hidden_size
+            if self.engine == "torch" or self._is_quicker(input, hx, onednn):
+                return self._by_torch(kernel, input, hx)
         data, forest, order = self._sequences(input)
         schedule = forest.schedule
-        initial = None if hx is None else self._initial(hx, input, schedule, order)
+        initial = None if hx is None else self._initial(hx, input, schedule.trees, order)
         state, layers = self.encoder.run(forest, data, initial)
         ways = self.encoder.directions
         ends = [forest.ends(*walked) for layer in layers for walked in zip(layer, ways, strict=True)]
@@ -158,6 +183,53 @@ class Recurrent(nn.Module):
             outputs = self._last([end.hidden for end in last], input, order)
         found = outputs, self._final(ends, input, order)
         return (*found, self._laid_out(state.cell, input, schedule)) if self.return_cell_states else found
+
+    def _torch_kernel(self) -> Kernel | None:
+        """Return torch's function for this network; None if there is none, or the encoder is being watched."""
+        encoder = self.encoder
+        plain = not (encoder.residual or encoder.variational or encoder.independent or self.return_cell_states)
+        if not plain or (self.bidirectional and self.merge_mode != "concat") or "run" in vars(encoder):
+            return None
+        return torch_kernels.kernel_for(encoder.cells)
+
+    def _is_quicker(self, input: Tensor | PackedSequence, hx: Any, onednn: bool) -> bool:
+        """Test if torch's function should be called; ``onednn`` is True for an LSTM without projections."""
+        x = input
+        if isinstance(input, PackedSequence):
+            x, onednn = input.data, onednn and bool(input.batch_sizes[0] == input.batch_sizes[-1])
+        given = () if hx is None else (hx,) if isinstance(hx, Tensor) else hx
+        learns = torch.is_grad_enabled() and any(
+            part.requires_grad for part in (x, *given, *self.parameters()) if isinstance(part, Tensor)
+        )
+        return torch_kernels.is_quicker(x, onednn, learns)  # type: ignore[arg-type]
+
+    def _by_torch(self, kernel: Kernel, input: Tensor | PackedSequence, hx: Any) -> tuple[Any, ...]:
+        """Compute what `forward` does by torch's function."""
+        encoder = self.encoder
+        unbatched = isinstance(input, Tensor) and input.dim() == 2
+        batch_sizes, order = None, None
+        if isinstance(input, PackedSequence):
+            x, batch_sizes, order = input.data, input.batch_sizes, input.unsorted_indices
+        else:
+            x = input.unsqueeze(1) if unbatched else input.transpose(0, 1) if self.batch_first else input
+        trees = x.shape[1] if batch_sizes is None else int(batch_sizes[0])
+        before = None
+        if hx is not None:
+            states = self._initial(hx, input, trees, order)
+            before = [torch.stack(parts) for parts in zip(*states, strict=True)]
+        for cell in encoder.cells:
+            cell.compute_weights()
+        rows, ends = torch_kernels.run(
+            kernel, encoder.cells, x, batch_sizes, before, encoder.dropout, self.training, self.bidirectional
+        )
+        final = [self._by_sequence(part, input, order, dim=1) for part in ends]
+        state = final[0] if len(final) == 1 else tuple(final)
+        if not self.return_sequences:
+            last = [self._by_sequence(part, input, order) for part in ends[0][-len(encoder.directions) :]]
+            return torch.cat(last, dim=-1), state
+        if isinstance(input, PackedSequence):
+            return PackedSequence(rows, input.batch_sizes, input.sorted_indices, input.unsorted_indices), state
+        return rows.squeeze(1) if unbatched else rows.transpose(0, 1) if self.batch_first else rows, state
 
     def _of_nothing(self, input: Tensor) -> tuple[Any, ...]:
         """The result for a batch of zero sequences: that for one sequence, with its entries removed."""
@@ -235,7 +307,7 @@ class Recurrent(nn.Module):
             RuntimeError: the inputs have another size than ``input_size``.
         """
         weight = self.encoder.any_weight()
-        if weight is not None and input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+        if weight is not None and input.dtype != weight.dtype and not is_autocast(input):
             raise ValueError(f"input must have the type {weight.dtype}, got type {input.dtype}")
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
@@ -254,7 +326,7 @@ class Recurrent(nn.Module):
         steps, batch = x.shape[:2]
         return x.reshape(steps * batch, -1), chains_of((batch,) * steps), None
 
-    def _initial(self, hx: Any, input: Tensor | PackedSequence, schedule: Schedule, order: Tensor | None) -> list[Any]:
+    def _initial(self, hx: Any, input: Tensor | PackedSequence, trees: int, order: Tensor | None) -> list[Any]:
         """Split ``hx`` into a state for each layer and direction, with rows in the order of the chains."""
         unbatched = isinstance(input, Tensor) and input.dim() == 2
         weight = self.encoder.any_weight()
@@ -276,9 +348,9 @@ class Recurrent(nn.Module):
                         f"direction, got {len(part)}"
                     )
                 own = part[index].unsqueeze(0) if unbatched else part[index]
-                if own.shape != (schedule.trees, *shape):
+                if own.shape != (trees, *shape):
                     raise RuntimeError(
-                        f"Expected hidden[{number}] size {(len(self.encoder.cells), schedule.trees, *shape)}, "
+                        f"Expected hidden[{number}] size {(len(self.encoder.cells), trees, *shape)}, "
                         f"got {list(part.shape) if isinstance(part, Tensor) else tuple(own.shape)}"
                     )
                 if weight is not None and own.dtype != weight.dtype:
@@ -319,10 +391,10 @@ class Recurrent(nn.Module):
         return merged.squeeze(0) if hidden[0].dim() == 1 else merged
 
     @staticmethod
-    def _by_sequence(rows: Tensor, input: Tensor | PackedSequence, order: Tensor | None) -> Tensor:
+    def _by_sequence(rows: Tensor, input: Tensor | PackedSequence, order: Tensor | None, dim: int = 0) -> Tensor:
         if isinstance(input, Tensor) and input.dim() == 2:
-            return rows.squeeze(0)
-        return rows if order is None else rows.index_select(0, order)
+            return rows.squeeze(dim)
+        return rows if order is None else rows.index_select(dim, order)
 
 
 def detached(state: Any) -> Any:

@@ -37,8 +37,8 @@ class RNN(TorchFace, nn.RNN):
             Kiros and Hinton 2016). Default: False
         options: Options that torch.nn.RNN does not have: ``recurrent_dropout``, dropout probability of the previous
             hidden state, see `recnn.DropoutCell`; ``zoneout``, zoneout probability, see `recnn.ZoneoutCell`;
-            ``merge_mode``, ``independent``, ``residual``, ``variational`` and ``return_sequences``, see
-            `recnn.Recurrent`.
+            ``merge_mode``, ``independent``, ``residual``, ``variational``, ``return_sequences`` and
+            ``engine``, see `recnn.Recurrent`.
 
     Shapes:
         input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
@@ -124,8 +124,8 @@ class LSTM(TorchFace, nn.LSTM):
             added, and to c before its tanh (after Ba, Kiros and Hinton 2016). Default: False
         options: Options that torch.nn.LSTM does not have: ``recurrent_dropout``, dropout probability of the previous
             hidden state, see `recnn.DropoutCell`; ``zoneout``, zoneout probability, or a pair of them for h and c, see
-            `recnn.ZoneoutCell`; ``merge_mode``, ``independent``, ``residual``, ``variational``, ``return_sequences``
-            and ``return_cell_states``, see `recnn.Recurrent`.
+            `recnn.ZoneoutCell`; ``merge_mode``, ``independent``, ``residual``, ``variational``, ``return_sequences``,
+            ``return_cell_states`` and ``engine``, see `recnn.Recurrent`.
 
     Shapes:
         input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
@@ -195,8 +195,8 @@ class GRU(TorchFace, nn.GRU):
             added (after Ba, Kiros and Hinton 2016). Default: False
         options: Options that torch.nn.GRU does not have: ``recurrent_dropout``, dropout probability of the previous
             hidden state, see `recnn.DropoutCell`; ``zoneout``, zoneout probability, see `recnn.ZoneoutCell`;
-            ``merge_mode``, ``independent``, ``residual``, ``variational`` and ``return_sequences``, see
-            `recnn.Recurrent`.
+            ``merge_mode``, ``independent``, ``residual``, ``variational``, ``return_sequences`` and
+            ``engine``, see `recnn.Recurrent`.
 
     Shapes:
         input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.

@@ -11,10 +11,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recnn.cells.base import Cell
 from recnn.cells.regularised import DropoutCell, ZoneoutCell
-from recnn.graphs.schedule import Schedule
 from recnn.layers.recurrent import Recurrent
 
-_OPTIONS = ("merge_mode", "independent", "residual", "variational", "return_sequences", "return_cell_states")
+_OPTIONS = ("merge_mode", "independent", "residual", "variational", "return_sequences", "return_cell_states", "engine")
 """Options of `Recurrent` that torch.nn does not have."""
 
 _FIXED = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size", "merge_mode")
@@ -32,8 +31,8 @@ class TorchFace(Recurrent, nn.RNNBase):
 
     Where it differs from torch.nn:
 
-    - the arithmetic is not that of oneDNN or cuDNN: results are equal but for the last digits, and dropout draws other
-      masks from the same seed;
+    - where its own loop runs (see ``engine`` of `recnn.Recurrent`), results are equal but for the last digits, and
+      dropout draws other masks from the same seed;
     - `flatten_parameters` does nothing, and `torch.jit.script` is not supported;
     - ``nonlinearity`` of an RNN can be set, which changes ``mode``; in torch.nn this has no effect. Other attributes
       that determine the shapes (``hidden_size``, ``bias``, ...) are refused in the next forward pass if they have
@@ -87,7 +86,10 @@ class TorchFace(Recurrent, nn.RNNBase):
             self._set_up(cells, None, self.batch_first, self.dropout, bidirectional=self.bidirectional, **options)
         self._sizes = sizes
         self._fixed = _FIXED_OF(self.__dict__)
+        self._torch_class = torch_class
         self._lend()
+        self._shapes = [weight.shape for weight in self._flat_weights]
+        self._is_torchs = self._as_in_torch and self.return_sequences and self._torch_kernel() is not None
 
     def _lend(self) -> None:
         """Let the cells borrow their weights; if torch.nn has others, register those of the cells in their place."""
@@ -123,14 +125,28 @@ class TorchFace(Recurrent, nn.RNNBase):
         Raises:
             RuntimeError, ValueError: a shape or type does not fit, as in torch.nn.
         """
-        self._use_settings()
-        return super().forward(input, hx)
-
-    def _use_settings(self) -> None:
-        """Bring the encoder in step with the attributes of this module."""
         if self._fixed != (now := _FIXED_OF(self.__dict__)):
             name, was, is_now = next(row for row in zip(_FIXED, self._fixed, now, strict=True) if row[1] != row[2])
             raise RuntimeError(f"{name} cannot be changed after construction: it was {was!r}, and is {is_now!r}")
+        if self._is_torchs and self.engine != "levels" and self._can_call_torch(input):
+            onednn = self.mode == "LSTM" and not self.proj_size
+            if self.engine == "torch" or self._is_quicker(input, hx, onednn):
+                found: tuple[Any, ...] = self._torch_class.forward(self, input, hx)
+                return found
+        self._use_settings()
+        return super().forward(input, hx)
+
+    def _can_call_torch(self, input: Tensor | PackedSequence) -> bool:
+        """Check what torch.nn leaves unchecked: wrong weights and empty inputs are left to our loop, and its errors."""
+        if isinstance(input, PackedSequence):
+            self._check_input(input)
+        elif not input.numel():
+            return False
+        watched = "run" in self._modules["encoder"].__dict__
+        return not watched and [getattr(weight, "shape", None) for weight in self._flat_weights] == self._shapes
+
+    def _use_settings(self) -> None:
+        """Bring the encoder in step with the attributes of this module."""
         encoder = self.encoder
         if encoder.dropout != self.dropout:
             encoder.dropout = self.dropout
@@ -163,11 +179,11 @@ class TorchFace(Recurrent, nn.RNNBase):
 
     check_input = nn.RNNBase.check_input
 
-    def _initial(self, hx: Any, input: Tensor | PackedSequence, schedule: Schedule, order: Tensor | None) -> list[Any]:
+    def _initial(self, hx: Any, input: Tensor | PackedSequence, trees: int, order: Tensor | None) -> list[Any]:
         parts = (hx,) if isinstance(hx, Tensor) else hx
         if self._sizes is None and len(parts) == len(self.encoder.cells[0].State._fields):
             self._check_states(parts, input)
-        return super()._initial(hx, input, schedule, order)
+        return super()._initial(hx, input, trees, order)
 
     def _check_states(self, parts: Sequence[Tensor], input: Tensor | PackedSequence) -> None:
         """Check the sizes of the initial states with torch's methods and messages."""

@@ -7,10 +7,9 @@ without a kernel run in `recnn.engines.levels`.
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn import Parameter
 
-from recnn.cells.base import Cell
+from recnn.cells.base import Cell, has_equations_of
 from recnn.cells.gru import GRUCell
 from recnn.cells.lstm import LSTMCell
 from recnn.cells.recursive import RecursiveCell
@@ -20,7 +19,7 @@ from recnn.engines.fused.kernel import Kernel as Kernel
 from recnn.engines.fused.lstm import LSTMKernel, LSTMSumKernel
 from recnn.engines.fused.recursive import RecursiveKernel
 from recnn.engines.fused.walk import Run as Run
-from recnn.graphs.devices import is_autocast
+from recnn.graphs.devices import is_autocast, is_transformed
 
 _DEVICES = ("cpu", "cuda")
 """Devices on which the fused engine is tested; on others `recnn.engines.levels` runs."""
@@ -37,8 +36,7 @@ def can_run(x: Tensor) -> bool:
         and x.device.type in _DEVICES
         and type(x) in (Tensor, Parameter)
         and not is_autocast(x)
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and forward_ad._current_level < 0
+        and not is_transformed()
     )
 
 
@@ -47,7 +45,7 @@ def kernel_for(cell: Cell) -> Kernel | None:
     if getattr(cell, "gain_hh", None) is not None:  # layer-normalised
         return None
     if (
-        type(cell) is LSTMCell
+        has_equations_of(cell, LSTMCell)
         and cell.forget
         and cell.peephole_i is None
         and not cell.proj_size
@@ -55,8 +53,8 @@ def kernel_for(cell: Cell) -> Kernel | None:
         and cell.leaf_rule == "cell"
     ):
         return LSTMSumKernel(cell.hidden_size, 1) if cell.arity == "sum" else LSTMKernel(cell.hidden_size, cell.slots)
-    if type(cell) is GRUCell and cell.reset_after:
+    if has_equations_of(cell, GRUCell) and cell.reset_after:
         return GRUKernel(cell.hidden_size, cell.slots)
-    if type(cell) is RecursiveCell and cell.leaf_rule == "cell" and cell.nonlinearity in ("tanh", "relu"):
+    if has_equations_of(cell, RecursiveCell) and cell.leaf_rule == "cell" and cell.nonlinearity in ("tanh", "relu"):
         return RecursiveKernel(cell.hidden_size, cell.slots, cell.nonlinearity == "relu")
     return None

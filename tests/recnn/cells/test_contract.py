@@ -211,7 +211,7 @@ def test_every_cell_is_tested():
 
 
 @each_variant
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(random=st.randoms(use_true_random=False), direction=st.sampled_from(["up", "down"]), begun=st.booleans())
 def test_engines_equal_the_oracle(variant, random, direction, begun):
     cell = made(variant)

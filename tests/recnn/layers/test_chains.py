@@ -33,7 +33,7 @@ def tensors():
 
 
 def test_what_is_kept_is_bounded_by_its_size():
-    network, before = recnn.LSTM(1, 1), tensors()
+    network, before = recnn.LSTM(1, 1, engine="levels"), tensors()
     with torch.no_grad():
         network(torch.zeros(3000, 1, 1))
         one = tensors() - before
@@ -49,7 +49,7 @@ def test_what_is_kept_is_bounded_by_its_size():
 
 def test_wide_batches_are_bounded_by_their_nodes(monkeypatch):
     monkeypatch.setattr(chains, "MAX_NODES", 1000)
-    network = recnn.GRU(1, 1, bidirectional=True)
+    network = recnn.GRU(1, 1, bidirectional=True, engine="levels")
     with torch.no_grad():
         for batch in range(100, 140):
             network(torch.zeros(3, batch, 1))
@@ -58,7 +58,7 @@ def test_wide_batches_are_bounded_by_their_nodes(monkeypatch):
 
 
 def test_many_short_lengths_are_kept():
-    network = recnn.RNN(1, 1)
+    network = recnn.RNN(1, 1, engine="levels")
     with torch.no_grad():
         for length in range(1, 41):
             network(torch.zeros(length, 1, 1))
