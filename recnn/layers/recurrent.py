@@ -81,38 +81,8 @@ class Recurrent(nn.Module):
         return_cell_states: bool = False,
         engine: SequenceEngine = "auto",
     ) -> None:
-        super().__init__()
-        self._set_up(
-            cell,
-            num_layers,
-            batch_first,
-            dropout,
-            bidirectional,
-            merge_mode,
-            independent,
-            residual,
-            variational,
-            return_sequences,
-            return_cell_states,
-            engine,
-        )
-
-    def _set_up(
-        self,
-        cell: Cell | Sequence[Cell],
-        num_layers: int | None = None,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        merge_mode: MergeMode = "concat",
-        independent: bool = False,
-        residual: bool = False,
-        variational: bool = False,
-        return_sequences: bool = True,
-        return_cell_states: bool = False,
-        engine: SequenceEngine = "auto",
-    ) -> None:
-        """Do what the constructor does; apart from it for classes that are also networks of torch.nn."""
+        if "_modules" not in vars(self):  # a class that is also a network of torch.nn has called its constructor
+            super().__init__()
         if merge_mode not in _MERGES:
             raise ValueError(f"merge_mode must be one of 'concat', 'sum', 'mul', 'ave', None, got {merge_mode!r}")
         self.encoder = Encoder(

@@ -83,7 +83,9 @@ class TorchFace(Recurrent, nn.RNNBase):
             for H in sizes or [self.hidden_size] * self.num_layers:
                 cells.append(_wrapped(make(read, H), recurrent_dropout, zoneout))
                 read = cells[-1].output_size * (1 + (joined and not options.get("independent")))
-            self._set_up(cells, None, self.batch_first, self.dropout, bidirectional=self.bidirectional, **options)
+            Recurrent.__init__(
+                self, cells, None, self.batch_first, self.dropout, bidirectional=self.bidirectional, **options
+            )
         self._sizes = sizes
         self._fixed = _FIXED_OF(self.__dict__)
         self._torch_class = torch_class
