@@ -36,16 +36,16 @@ network.load_state_dict({f"{name}_l0": weight for name, weight in cell.state_dic
 x = vectors(torch.tensor(read[:-1]))
 before = tuple(part.unsqueeze(0) for part in start)  # (layers, H), as of torch.nn.LSTM
 output, (last_h, last_c) = network(x, before)
-print(f"Steps: {len(states)}, largest difference of the states: {(output - torch.stack(states)).abs().max():.6f}")
+print(f"Steps: {len(states)}, largest difference of the states: {(output - torch.stack(states)).abs().max():.5f}")
 
 # 3. The same without a copy: the very cell in a network.
 same = recnn.Recurrent(cell)
-print(f"recnn.Recurrent(cell): largest difference {(same(x, before)[0] - output).abs().max():.6f}")
+print(f"recnn.Recurrent(cell): largest difference {(same(x, before)[0] - output).abs().max():.5f}")
 
 # 4. A long text in two segments. The state goes on; recnn.detached keeps gradients from going back into the first.
 half = len(x) // 2
 first, state = same(x[:half], before)
 second, state = same(x[half:], recnn.detached(state))
-print(f"Two segments: largest difference {(torch.cat([first, second]) - output).abs().max():.6f}")
+print(f"Two segments: largest difference {(torch.cat([first, second]) - output).abs().max():.5f}")
 (gradient,) = torch.autograd.grad(second.sum(), x)
 print(f"Steps with a gradient from the second segment: {gradient.any(1).nonzero().flatten().tolist()}")

@@ -55,9 +55,9 @@ EXPECTED = {
     "step_by_step.py": Expected(
         [
             "Written: the boy saw duck her <end>",
-            "Steps: 5, largest difference of the states: 0.000000",
-            "recnn.Recurrent(cell): largest difference 0.000000",
-            "Two segments: largest difference 0.000000",
+            "Steps: 5, largest difference of the states: 0.00000",
+            "recnn.Recurrent(cell): largest difference 0.00000",
+            "Two segments: largest difference 0.00000",
             "Steps with a gradient from the second segment: [2, 3, 4]",
         ],
         {},

@@ -12,12 +12,12 @@ from recnn.cells.lstm import LSTMCell
 from recnn.cells.recursive import RecursiveCell
 from recnn.graphs.devices import is_autocast, is_fake, is_transformed
 
-Kernel = Any
+TorchFunction = Any
 """Function of `torch._VF`: lstm, gru, rnn_tanh or rnn_relu."""
-LSTM: Kernel = torch._VF.lstm
+LSTM_FUNCTION: TorchFunction = torch._VF.lstm
 
 
-def kernel_for(cells: Sequence[Cell]) -> Kernel | None:
+def function_for(cells: Sequence[Cell]) -> TorchFunction | None:
     """Return torch's function for a network of ``cells``, layer by layer and direction by direction; None if none is.
 
     The cells must have the equations of torch.nn, with the same options and sizes.
@@ -67,7 +67,7 @@ def is_quicker(x: Tensor, onednn: bool, learns: bool) -> bool:
 
 
 def run(
-    kernel: Kernel,
+    function: TorchFunction,
     cells: Sequence[Any],
     x: Tensor,
     batch_sizes: Tensor | None,
@@ -79,7 +79,7 @@ def run(
     """Compute the outputs of the last layer and the final states of all layers.
 
     Args:
-        kernel: the function that `kernel_for` returned for the cells.
+        function: what `function_for` returned for the cells.
         cells: the cells.
         x: inputs (T, B, D), or (N, D) in the order of a packed sequence.
         batch_sizes: those of the packed sequence; None for inputs (T, B, D).
@@ -103,5 +103,5 @@ def run(
     state = tuple(hx) if len(hx) > 1 else hx[0]
     rest = bias, len(cells) // (1 + bidirectional), dropout, training, bidirectional
     arguments = (x, state, weights, *rest, False) if batch_sizes is None else (x, batch_sizes, state, weights, *rest)
-    output, *final = kernel(*arguments)
+    output, *final = function(*arguments)
     return output, tuple(final)

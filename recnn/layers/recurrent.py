@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from recnn.cells.base import Cell
 from recnn.engines import torch_kernels
-from recnn.engines.torch_kernels import Kernel
+from recnn.engines.torch_kernels import TorchFunction
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
 from recnn.graphs.devices import is_autocast
@@ -115,7 +115,7 @@ class Recurrent(nn.Module):
         if engine not in ("auto", "levels", "torch"):
             raise ValueError(f"engine must be one of 'auto', 'levels', 'torch', got {engine!r}")
         self.engine = engine
-        if engine == "torch" and self._torch_kernel() is None:
+        if engine == "torch" and self._torch_function() is None:
             raise ValueError(
                 "engine='torch' needs cells with the equations of torch.nn, all with the same options and sizes, and "
                 "none of merge_mode (but 'concat'), independent, residual, variational and return_cell_states"
@@ -134,12 +134,12 @@ class Recurrent(nn.Module):
         self._check_input(input)
         if isinstance(input, Tensor) and not input.numel() and input.dim() == 3:
             return self._of_nothing(input)
-        kernel = None if self.engine == "levels" else self._torch_kernel()
-        if kernel is not None:
+        function = None if self.engine == "levels" else self._torch_function()
+        if function is not None:
             first = self.encoder.cells[0]
-            onednn = kernel is torch_kernels.LSTM and first.output_size == first.hidden_size
+            onednn = function is torch_kernels.LSTM_FUNCTION and first.output_size == first.hidden_size
             if self.engine == "torch" or self._is_quicker(input, hx, onednn):
-                return self._by_torch(kernel, input, hx)
+                return self._by_torch(function, input, hx)
         data, forest, order = self._sequences(input)
         schedule = forest.schedule
         initial = None if hx is None else self._initial(hx, input, schedule.trees, order)
@@ -154,13 +154,13 @@ class Recurrent(nn.Module):
         found = outputs, self._final(ends, input, order)
         return (*found, self._laid_out(state.cell, input, schedule)) if self.return_cell_states else found
 
-    def _torch_kernel(self) -> Kernel | None:
+    def _torch_function(self) -> TorchFunction | None:
         """Return torch's function for this network; None if there is none, or the encoder is being watched."""
         encoder = self.encoder
         plain = not (encoder.residual or encoder.variational or encoder.independent or self.return_cell_states)
         if not plain or (self.bidirectional and self.merge_mode != "concat") or "run" in vars(encoder):
             return None
-        return torch_kernels.kernel_for(encoder.cells)
+        return torch_kernels.function_for(encoder.cells)
 
     def _is_quicker(self, input: Tensor | PackedSequence, hx: Any, onednn: bool) -> bool:
         """Test if torch's function should be called; ``onednn`` is True for an LSTM without projections."""
@@ -173,7 +173,7 @@ class Recurrent(nn.Module):
         )
         return torch_kernels.is_quicker(x, onednn, learns)  # type: ignore[arg-type]
 
-    def _by_torch(self, kernel: Kernel, input: Tensor | PackedSequence, hx: Any) -> tuple[Any, ...]:
+    def _by_torch(self, function: TorchFunction, input: Tensor | PackedSequence, hx: Any) -> tuple[Any, ...]:
         """Compute what `forward` does by torch's function."""
         encoder = self.encoder
         unbatched = isinstance(input, Tensor) and input.dim() == 2
@@ -190,7 +190,7 @@ class Recurrent(nn.Module):
         for cell in encoder.cells:
             cell.compute_weights()
         rows, ends = torch_kernels.run(
-            kernel, encoder.cells, x, batch_sizes, before, encoder.dropout, self.training, self.bidirectional
+            function, encoder.cells, x, batch_sizes, before, encoder.dropout, self.training, self.bidirectional
         )
         final = [self._by_sequence(part, input, order, dim=1) for part in ends]
         state = final[0] if len(final) == 1 else tuple(final)

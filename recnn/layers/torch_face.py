@@ -91,7 +91,7 @@ class TorchFace(Recurrent, nn.RNNBase):
         self._torch_class = torch_class
         self._lend()
         self._shapes = [weight.shape for weight in self._flat_weights]
-        self._is_torchs = self._as_in_torch and self.return_sequences and self._torch_kernel() is not None
+        self._is_torchs = self._as_in_torch and self.return_sequences and self._torch_function() is not None
 
     def _lend(self) -> None:
         """Let the cells borrow their weights; if torch.nn has others, register those of the cells in their place."""

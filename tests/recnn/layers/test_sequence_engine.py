@@ -90,7 +90,7 @@ def calls(monkeypatch):
 
     for name in ("lstm", "gru", "rnn_tanh"):
         monkeypatch.setattr(torch._VF, name, noted(getattr(torch._VF, name)))
-    monkeypatch.setattr(torch_kernels, "LSTM", torch._VF.lstm)
+    monkeypatch.setattr(torch_kernels, "LSTM_FUNCTION", torch._VF.lstm)
     return made
 
 
