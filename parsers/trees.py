@@ -6,8 +6,6 @@ from nltk import Tree
 
 from parsers.errors import TreeError
 
-_CLOSE = object()
-
 
 class Constituent(NamedTuple):
     """A node of a tree: a phrase or a word, with its position.
@@ -33,27 +31,34 @@ def constituents(tree: Tree) -> list[Constituent]:
     """
     if not isinstance(tree, Tree):
         raise TreeError(f"expected an nltk.Tree, got {type(tree).__name__}: {str(tree)[:60]!r}")
-    found: list[Constituent] = []
+    nodes: list[Tree | str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    parents: list[int] = []
     words = 0
     agenda: list[tuple[object, int]] = [(tree, -1)]
     while agenda:
         node, parent = agenda.pop()
-        if node is _CLOSE:
-            found[parent] = found[parent]._replace(end=words)
-        elif isinstance(node, Tree):
+        if isinstance(node, Tree):
             if not isinstance(node.label(), str):
                 raise TreeError(f"the label {node.label()!r} is not a string (at word {words + 1})")
             if not node:
                 raise TreeError(f"the phrase ({node.label()}) has no words (before word {words + 1})")
-            agenda.append((_CLOSE, len(found)))
-            agenda.extend((child, len(found)) for child in reversed(node))
-            found.append(Constituent(node, words + 1, words, parent))
+            here = len(nodes)
+            agenda += [(child, here) for child in reversed(node)]
+            starts.append(words + 1)
+            ends.append(0)
         elif isinstance(node, str):
             words += 1
-            found.append(Constituent(node, words, words, parent))
+            starts.append(words)
+            ends.append(words)
         else:
             raise TreeError(f"word {words + 1} is not a string: {node!r}")
-    return found
+        nodes.append(node)
+        parents.append(parent)
+    for child in range(len(nodes) - 1, 0, -1):  # a phrase ends with its last child, which comes first here
+        ends[parents[child]] = ends[parents[child]] or ends[child]
+    return list(map(Constituent, nodes, starts, ends, parents))
 
 
 def words_of(tree: Tree) -> list[str]:
