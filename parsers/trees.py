@@ -39,25 +39,25 @@ def constituents(tree: Tree) -> list[Constituent]:
     agenda: list[tuple[object, int]] = [(tree, -1)]
     while agenda:
         node, parent = agenda.pop()
+        first = words + 1
         if isinstance(node, Tree):
             if not isinstance(node.label(), str):
-                raise TreeError(f"the label {node.label()!r} is not a string (at word {words + 1})")
+                raise TreeError(f"the label {node.label()!r} is not a string (at word {first})")
             if not node:
-                raise TreeError(f"the phrase ({node.label()}) has no words (before word {words + 1})")
+                raise TreeError(f"the phrase ({node.label()}) has no words (before word {first})")
             here = len(nodes)
             agenda += [(child, here) for child in reversed(node)]
-            starts.append(words + 1)
-            ends.append(0)
         elif isinstance(node, str):
-            words += 1
-            starts.append(words)
-            ends.append(words)
+            words = first
         else:
-            raise TreeError(f"word {words + 1} is not a string: {node!r}")
+            raise TreeError(f"word {first} is not a string: {node!r}")
         nodes.append(node)
+        starts.append(first)
+        ends.append(words)  # of a phrase, until its words are counted, the word before it
         parents.append(parent)
-    for child in range(len(nodes) - 1, 0, -1):  # a phrase ends with its last child, which comes first here
-        ends[parents[child]] = ends[parents[child]] or ends[child]
+    for child in reversed(range(1, len(nodes))):
+        if ends[child] > ends[parents[child]]:
+            ends[parents[child]] = ends[child]
     return list(map(Constituent, nodes, starts, ends, parents))
 
 
