@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from recnn.cells.base import Cell
 from recnn.cells.weights import Borrower
 from recnn.engines.propagate import Engine, nodes_with_input, propagate
+from recnn.graphs.compiler import uncompiled
 from recnn.graphs.devices import to_device_of
 from recnn.graphs.plan import Direction
 from recnn.graphs.states import NodeStates
@@ -83,6 +84,7 @@ class EncoderStates(NodeStates):
         self.layers = layers
         self.directions = directions
 
+    @uncompiled
     def final(self, layer: int = -1, direction: Direction = "up") -> Any:
         """The final state of a layer: at the B roots for "up", at the leaves (B of them on chains) for "down".
 
@@ -170,6 +172,7 @@ class Encoder(Borrower):
             cells.extend(pattern.another(reads) for _ in self.directions[1:])
         self.cells: Sequence[Cell] = nn.ModuleList(cells)  # type: ignore[assignment]
 
+    @uncompiled
     def forward(
         self,
         graph: DGLGraph,

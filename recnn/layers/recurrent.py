@@ -14,6 +14,7 @@ from recnn.engines import torch_kernels
 from recnn.engines.torch_kernels import TorchFunction
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
+from recnn.graphs.compiler import uncompiled
 from recnn.graphs.devices import is_autocast
 from recnn.graphs.schedule import Schedule, schedule
 from recnn.layers.chains import Chains, chains_of
@@ -140,6 +141,11 @@ class Recurrent(nn.Module):
             onednn = function is torch_kernels.LSTM_FUNCTION and first.output_size == first.hidden_size
             if self.engine == "torch" or self._is_quicker(input, hx, onednn):
                 return self._by_torch(function, input, hx)
+        return self._by_levels(input, hx)
+
+    @uncompiled
+    def _by_levels(self, input: Tensor | PackedSequence, hx: Any) -> tuple[Any, ...]:
+        """Compute what `forward` does by the loop of this package."""
         data, forest, order = self._sequences(input)
         schedule = forest.schedule
         initial = None if hx is None else self._initial(hx, input, schedule.trees, order)
