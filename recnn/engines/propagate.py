@@ -76,6 +76,8 @@ def propagate(
         if initial is not None:
             initial = _checked_state(cell, graph, initial)
         if engine == "dgl":
+            if torch.compiler.is_exporting():
+                raise RuntimeError("a model is exported with engine='levels', got engine='dgl'")
             _check_slots(cell, graph)
             return dgl.run(cell, graph, direction, x, _absent(graph, None, has_input), initial)
         levels_of, label = schedule(graph), graph.ndata.get("label")

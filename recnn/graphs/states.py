@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recnn.errors import GraphError
 from recnn.graphs.compiler import uncompiled
-from recnn.graphs.devices import to_device_of
+from recnn.graphs.devices import to_device_of, with_data
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -35,7 +35,8 @@ class NodeStates:
     @uncompiled
     def roots(self) -> Tensor:
         """(B, H) hidden states of the roots, in the order of the trees."""
-        rows = (self.graph.out_degrees() == 0).nonzero().squeeze(1)
+        with with_data(self.h):
+            rows = (self.graph.out_degrees() == 0).nonzero().squeeze(1)
         return self.h.index_select(0, to_device_of(rows, self.h))
 
     @uncompiled
