@@ -8,8 +8,9 @@ from torch._C._dynamo import eval_frame
 F = TypeVar("F", bound=Callable[..., Any])
 
 _REASON = (
-    "a forest is a data structure, and every new one would be compiled anew; call torch.compile without fullgraph=True, "
-    "which compiles the layers before and after, or torch.export with strict=False, which exports the model for one forest"
+    "a forest is a data structure, and every new one would be compiled anew; call torch.compile without "
+    "fullgraph=True, which compiles the layers before and after, or torch.export with strict=False, which exports the "
+    "model for one forest"
 )
 _SKIP = eval_frame._FrameAction.SKIP
 
