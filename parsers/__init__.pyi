@@ -11,6 +11,8 @@ from .errors import TreeError as TreeError
 from .errors import UnknownWordError as UnknownWordError
 from .grammar import GrammarParser as GrammarParser
 from .grammar import Parses as Parses
+from .heads import dependencies as dependencies
+from .heads import head_child as head_child
 from .loading import bundled_grammars as bundled_grammars
 from .loading import load_grammar as load_grammar
 from .rules import Rule as Rule
@@ -19,6 +21,12 @@ from .rules import tree_from_productions as tree_from_productions
 from .shapes import shaped as shaped
 from .tokens import known_form as known_form
 from .tokens import tokenize as tokenize
-from .trees import binarised as binarised
+from .transform import binarise as binarise
+from .transform import collapse_unaries as collapse_unaries
+from .transform import restore as restore
+from .transform import restore_unaries as restore_unaries
+from .transform import without_functions as without_functions
+from .transform import without_root as without_root
+from .transform import without_traces as without_traces
 from .trees import constituents as constituents
 from .trees import words_of as words_of

@@ -167,7 +167,7 @@ def fitting(tree: Tree, arity: Arity) -> Tree:
         return tree
     if arity < 2:
         raise InputError(f"a node of the tree has {most} children, but --arity is 1: train with --arity 2")
-    return parsers.binarised(tree)
+    return parsers.binarise(tree, labelled=False)
 
 
 def draw_one(trees: Iterator[Tree], svg: Path) -> None:
