@@ -48,8 +48,8 @@ def head_child(label: str, children: Sequence[str]) -> int:
     """Return the index of the head among the children of a phrase.
 
     The rules are those of Collins 1999, appendix A. As there, punctuation is a head only where there is nothing else,
-    and in a coordination the head is the first of the two phrases. NML and NX have the rules of NP; the head of a phrase
-    with any other label is its first child.
+    and in a coordination the head is the first of the two phrases. NML and NX have the rules of NP; any other phrase
+    has its first child as the head.
 
     Args:
         label: label of the phrase, without function tags.
