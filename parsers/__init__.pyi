@@ -15,12 +15,12 @@ from .heads import dependencies as dependencies
 from .heads import head_child as head_child
 from .loading import bundled_grammars as bundled_grammars
 from .loading import load_grammar as load_grammar
+from .parseval import LabelCounts as LabelCounts
+from .parseval import Parseval as Parseval
+from .parseval import score as score
 from .rules import Rule as Rule
 from .rules import productions as productions
 from .rules import tree_from_productions as tree_from_productions
-from .score import LabelCounts as LabelCounts
-from .score import Parseval as Parseval
-from .score import score as score
 from .shapes import shaped as shaped
 from .tokens import known_form as known_form
 from .tokens import tokenize as tokenize

@@ -10,7 +10,7 @@ from rich.table import Table
 import corpora
 import parsers
 from parsers.errors import InputError
-from parsers.score import is_punctuation, tagged_words
+from parsers.parseval import is_punctuation, tagged_words
 from recnn.commands.common import out
 from recnn.commands.streams import cell, print_json
 
