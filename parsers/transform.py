@@ -13,7 +13,7 @@ from parsers.errors import TreeError
 from parsers.heads import head_child
 from parsers.trees import Constituent, constituents, plain_label
 
-Direction = Literal["left", "right", "head"]
+Branching = Literal["left", "right", "head"]
 """Of `binarise`: the side to which new nodes branch, or around the head."""
 
 _NEW, _ABOVE = "|<", "^<"  # in labels, as in NLTK: a node that binarisation added, and the ancestors of a node
@@ -154,7 +154,7 @@ def restore_unaries(tree: Tree, joiner: str = "+") -> Tree:
 
 def binarise(
     tree: Tree,
-    direction: Direction = "right",
+    direction: Branching = "right",
     horizontal: int | None = None,
     vertical: int = 1,
     labelled: bool = True,
@@ -238,7 +238,7 @@ def _annotated(found: list[Constituent], names: list[str], vertical: int) -> lis
     return labels
 
 
-def _ranges(direction: Direction, label: str, children: list[str]) -> list[tuple[int, int, bool]]:
+def _ranges(direction: Branching, label: str, children: list[str]) -> list[tuple[int, int, bool]]:
     """Return the children ``start`` to ``end`` that are below the node and each new node, outermost first.
 
     The third value is whether the next child is split off from the left.
