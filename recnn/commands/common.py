@@ -15,6 +15,7 @@ from corpora.text import replacing
 from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
+from recnn.settings import Device
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -38,6 +39,8 @@ ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a model, or of a training run for its best model.")
 ]
 Trees = Annotated[Path | None, typer.Option(help="File of bracketed trees instead of sentences.")]
+
+OnDevice = Annotated[Device, typer.Option("--device", help="Device to run on.")]
 
 Svg = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw the tree to this SVG file; for a single tree only.")
@@ -184,6 +187,14 @@ def draw_one(trees: Iterator[Tree], svg: Path) -> None:
             part.write_text(recnn.tree_to_svg(tree), "utf-8")
 
 
-def read_model(folder: Path, kind: type[M]) -> M:
-    """Load the model in a folder, or the best one of a training run."""
-    return kind.load(folder / "best" if (folder / "run.json").is_file() and (folder / "best").is_dir() else folder)
+def read_model(folder: Path, kind: type[M], device: Device = "cpu") -> M:
+    """Load the model in a folder, or the best one of a training run, on a device.
+
+    Raises:
+        InputError: there is no such device, or no such model, see `recnn.load`.
+    """
+    from recnn.graphs.devices import chosen_device
+
+    place = chosen_device(device)  # before the work
+    best = (folder / "run.json").is_file() and (folder / "best").is_dir()
+    return kind.load(folder / "best" if best else folder).to(place)
