@@ -16,6 +16,7 @@ from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
 from recnn.data.sources import Preparation
+from recnn.settings import Device
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -50,6 +51,7 @@ WithoutTraces = Annotated[bool, _described("without_traces")]
 WithoutFunctions = Annotated[bool, _described("without_functions")]
 CollapseUnaries = Annotated[bool, _described("collapse_unaries")]
 Binarise = Annotated[Literal["left", "right", "head"] | None, _described("binarise")]
+OnDevice = Annotated[Device, typer.Option("--device", help="Device to run on.")]
 
 Svg = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw the tree to this SVG file; for a single tree only.")
@@ -215,6 +217,14 @@ def draw_one(trees: Iterator[Tree], svg: Path) -> None:
             part.write_text(recnn.tree_to_svg(tree), "utf-8")
 
 
-def read_model(folder: Path, kind: type[M]) -> M:
-    """Load the model in a folder, or the best one of a training run."""
-    return kind.load(folder / "best" if (folder / "run.json").is_file() and (folder / "best").is_dir() else folder)
+def read_model(folder: Path, kind: type[M], device: Device = "cpu") -> M:
+    """Load the model in a folder, or the best one of a training run, on a device.
+
+    Raises:
+        InputError: there is no such device, or no such model, see `recnn.load`.
+    """
+    from recnn.graphs.devices import chosen_device
+
+    place = chosen_device(device)  # before the work
+    best = (folder / "run.json").is_file() and (folder / "best").is_dir()
+    return kind.load(folder / "best" if best else folder).to(place)

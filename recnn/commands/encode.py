@@ -22,6 +22,7 @@ from recnn.commands.common import (
     Binarise,
     CollapseUnaries,
     Failures,
+    OnDevice,
     Sentences,
     WithoutFunctions,
     WithoutTraces,
@@ -35,6 +36,7 @@ from recnn.commands.common import (
 from recnn.commands.parse import Grammar, Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
 from recnn.commands.streams import cell, print_json
 from recnn.data.sources import Preparation
+from recnn.settings import Device
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -59,6 +61,7 @@ def encode(
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
+    device: OnDevice = "cpu",
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE.npz", help="Write all states to this file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -86,12 +89,12 @@ def encode(
         if trees is not None:
             read = list(prepared(corpora.read_trees(trees), preparation, trees))
             words = (word for tree in read for word in parsers.words_of(tree))
-            encoder = _Encoder(words, _max_children(read), hidden_size, seed)
+            encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)
         else:
             parser = parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
             longest = max(len(rule) for rule in parser.grammar.productions())
-            encoder = _Encoder(sorted(parser.lexicon), longest, hidden_size, seed)
+            encoder = _Encoder(sorted(parser.lexicon), longest, hidden_size, seed, device)
             groups = parse_each(parser, read_sentences(sentences, failures), limit, failures, tokens)
         for index, parses in enumerate(groups):
             encoded = _Encoded(parses, [encoder(found.tree) for found in parses])
@@ -103,19 +106,22 @@ def encode(
 
 
 class _Encoder:
-    """Plain recursive network with word vectors; all weights are random, from ``seed``."""
+    """Plain recursive network with word vectors; all weights are random, from ``seed``, the same on any device."""
 
-    def __init__(self, words: Iterable[str], arity: int, hidden_size: int, seed: int) -> None:
+    def __init__(self, words: Iterable[str], arity: int, hidden_size: int, seed: int, device: Device) -> None:
+        from recnn.graphs.devices import chosen_device
+
+        self.device = chosen_device(device)
         torch.manual_seed(seed)
         self.vocabulary = corpora.Vocabulary(words)
-        self.vectors = torch.nn.Embedding(len(self.vocabulary), hidden_size)
-        self.cell = recnn.RecursiveCell(hidden_size, hidden_size, arity, leaf="input")
+        self.vectors = torch.nn.Embedding(len(self.vocabulary), hidden_size).to(self.device)
+        self.cell = recnn.RecursiveCell(hidden_size, hidden_size, arity, leaf="input").to(self.device)
 
     def __call__(self, tree: Tree) -> recnn.NodeStates:
         graph = recnn.tree_to_graph(tree, self.vocabulary)
         with torch.no_grad():
-            x = self.vectors(graph.ndata["word"].clamp(min=0))
-            return recnn.NodeStates(graph, recnn.propagate(self.cell, graph, x))
+            x = self.vectors(graph.ndata["word"].clamp(min=0).to(self.device))
+            return recnn.NodeStates(graph, recnn.HiddenState(recnn.propagate(self.cell, graph, x).hidden.cpu()))
 
 
 class _Encoded(NamedTuple):

@@ -14,7 +14,7 @@ import corpora
 import parsers
 import recnn
 from parsers.errors import InputError
-from recnn.commands.common import ModelFolder, fitting, out, part_of, read_model
+from recnn.commands.common import ModelFolder, OnDevice, fitting, out, part_of, read_model
 from recnn.commands.pairs import evaluate_pairs
 from recnn.commands.streams import cell, print_json
 from recnn.commands.translation import evaluate_translator
@@ -38,6 +38,7 @@ def evaluate(
     by_length: Annotated[
         bool, typer.Option("--by-length", help="Also print the accuracy at the roots by length of the sentence.")
     ] = False,
+    device: OnDevice = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Evaluate a model on labelled data.
@@ -50,7 +51,7 @@ def evaluate(
 
     Translations: BLEU and chrF, by sacrebleu.
     """
-    found = read_model(model, recnn.Model)
+    found = read_model(model, recnn.Model, device)
     if by_length and found.kind != "trees":
         raise typer.BadParameter("only for models of labelled trees", param_hint="--by-length")
     if isinstance(found, recnn.PairModel):

@@ -17,6 +17,7 @@ from parsers.printing import printable, shown_words
 from recnn.commands.common import (
     Failures,
     ModelFolder,
+    OnDevice,
     Sentences,
     Svg,
     Trees,
@@ -56,6 +57,7 @@ def predict(
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
+    device: OnDevice = "cpu",
     svg: Svg = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
@@ -71,7 +73,7 @@ def predict(
     either(sentences, trees)
     if svg is not None and as_json:
         raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
-    found = read_model(model, recnn.TreeClassifier)
+    found = read_model(model, recnn.TreeClassifier, device)
     with Failures() as failures:
         if trees is not None:
             read = corpora.read_trees(trees)
@@ -164,7 +166,7 @@ def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
             "span": span,
             "parent": parent,
         }
-        for row, span, parent in zip(probabilities, graph.ndata["span"].tolist(), parents, strict=True)
+        for row, span, parent in zip(probabilities.cpu(), graph.ndata["span"].tolist(), parents, strict=True)
     ]
 
 

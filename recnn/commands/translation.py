@@ -17,6 +17,7 @@ from parsers.errors import EmptySentenceError
 from recnn.commands.common import (
     Failures,
     ModelFolder,
+    OnDevice,
     Sentences,
     Trees,
     either,
@@ -79,6 +80,7 @@ def translate(
     length_penalty: Annotated[
         float, typer.Option(min=0, max=10, help="Length penalty of Wu et al. 2016; larger values favour long outputs.")
     ] = 1.0,
+    device: OnDevice = "cpu",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, one object per sentence and line, with the attention.")
     ] = False,
@@ -88,7 +90,7 @@ def translate(
     A model over trees builds a tree of its --shape over each sentence. Unknown words are listed on standard error.
     """
     either(sentences, trees)
-    found = read_model(model, recnn.Translator)
+    found = read_model(model, recnn.Translator, device)
     with Failures() as failures:
         for place, words, source in _sources(found, sentences, trees, failures):
             if unknown := [word for word in words if not found.source.index(word)]:
