@@ -39,13 +39,13 @@ class Inputs(ABC):
         """
 
 
-class OwnInputs(Inputs):
-    """Inputs of nodes with a row of x each.
+class GatheredInputs(Inputs):
+    """Inputs of nodes with rows of x that are brought into the order of the nodes, and then projected.
 
     Args:
-        order: (N,) row of each node; None for 0, 1, ...
+        order: (n,) or more rows, those of the nodes first; None for 0, 1, ...
         absent: (n, 1) True for nodes without an input; None if all have one.
-        n: number of nodes, the first of ``order``, whose inputs are projected.
+        n: number of nodes.
         allocate: function that allocates a buffer that the backward pass needs too.
     """
 
@@ -80,14 +80,14 @@ class OwnInputs(Inputs):
             if self.absent is not None:
                 d_rows.masked_fill_(self.absent, 0)
             if self.order is not None:
-                d_x.index_copy_(0, self.order, d_rows)
+                d_x.index_add_(0, self.order, d_rows)  # a row may be that of several nodes
 
 
 class SharedInputs(Inputs):
-    """Inputs of nodes that share R rows of x: each row is projected once.
+    """Inputs of more nodes than x has rows: each row is projected, and the products are brought to the nodes.
 
     Args:
-        row: (n,) row of x of each node; R for a node without an input.
+        row: (n,) row of x of each node; the number of rows for a node without an input.
     """
 
     def __init__(self, x: Tensor, kernel: Kernel, blocks: Sequence[int], row: Tensor) -> None:

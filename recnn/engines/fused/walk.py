@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from recnn.cells.base import Cell
-from recnn.engines.fused.inputs import Inputs, OwnInputs, SharedInputs
+from recnn.engines.fused.inputs import GatheredInputs, Inputs, SharedInputs
 from recnn.engines.fused.kernel import Columns, Kernel
 from recnn.engines.fused.memory import buffer
 from recnn.engines.fused.parts import Layout, Part, layout, place
@@ -166,11 +166,12 @@ class Walk:
     def _inputs(self, n: int) -> Inputs:
         """Prepare the inputs of the first n nodes, sources before inner nodes."""
         x, kernel, blocks, row = self.x, self.kernel, self.source_blocks, self.run.rows_of_x
-        if row is not None:
+        if row is not None and len(x) < n:
             return SharedInputs(x, kernel, blocks, to_device_of(row.masked_fill(row < 0, len(x)), x))
+        order = self.layout.order if row is None else to_device_of(row.clamp(min=0), x)
         absent = self.run.missing[1]
         absent = None if absent is None else to_device_of(absent, x).unsqueeze(1)
-        return OwnInputs(x, kernel, blocks, self.layout.order, absent, n, self._buffer)
+        return GatheredInputs(x, kernel, blocks, order, absent, n, self._buffer)
 
     def _pass(self, part: Part, gates: Tensor, extra: Tensor, fed: bool, childless: bool) -> Pass:
         return Pass(part, gates, extra, fed, childless, None)
