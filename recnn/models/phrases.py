@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 FEWEST = 64
-"""Number of words from which a batch is searched for repeated ones."""
+"""Number of words from which a batch is searched for repeated ones. In SST, one word in twenty is repeated in a sentence,
+which saves less than the search takes, and one in five in two sentences (70 words)."""
 
 
 class WordVectors(nn.Module):
@@ -120,7 +121,7 @@ def distinct(word: Tensor, pieces: Tensor | None) -> tuple[Tensor, Tensor]:
     if pieces is None:
         found, index = word.unique(return_inverse=True)
         return torch.empty_like(found).index_copy(0, index, torch.arange(len(word))), index
-    # A dictionary of bytes: torch.unique sorts the rows, which takes five times as long.
+    # A dictionary of bytes: torch.unique sorts the rows, which takes three times as long.
     rows = torch.cat([word.unsqueeze(1).to(pieces.dtype), pieces], dim=1).numpy()
     whole, size = rows.tobytes(), rows.strides[0]
     keys = [whole[begin : begin + size] for begin in range(0, len(whole), size)]
