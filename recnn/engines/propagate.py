@@ -48,7 +48,8 @@ def propagate(
         has_input: (N,) bool, True for nodes with an input; by default nodes with a word (node data ``word`` is not -1),
             and all nodes of a graph without words, such as a tree of labels only.
         row: (N,) row of ``x`` of each node, -1 for a node without an input, in place of ``has_input``. Nodes with the
-            same input can share a row, which is then projected once. By default each node has its own.
+            same input can share a row, which is then projected once; a row of no node must be finite. By default each
+            node has its own.
 
     Returns:
         The state of the cell, a NamedTuple of tensors (N, *) in the order of the nodes.

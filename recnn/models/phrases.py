@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-FEWEST = 64
-"""Number of words from which a batch is searched for repeated ones. In SST, one word in twenty is repeated in a sentence,
-which saves less than the search takes, and one in five in two sentences (70 words)."""
+FEWEST = 200
+"""Number of words from which a batch is searched for repeated ones. On SST, inference of a Tree-LSTM (300 -> 150)
+takes 0.98 to 1.09 of the time if batches of up to 160 words are searched, and 0.9 with 480 words."""
 
 
 class WordVectors(nn.Module):
