@@ -38,7 +38,13 @@ class _Mailbox(Children):
 
 
 def run(
-    cell: Cell, graph: DGLGraph, direction: Direction, x: Tensor, absent: Tensor | None = None, initial: Any = None
+    cell: Cell,
+    graph: DGLGraph,
+    direction: Direction,
+    x: Tensor,
+    absent: Tensor | None = None,
+    initial: Any = None,
+    row: Tensor | None = None,
 ) -> Any:
     """Compute the states of all nodes, on the device of the graph; the states are on the device of ``x``.
 
@@ -46,19 +52,20 @@ def run(
         cell: the cell.
         graph: the graph.
         direction: "up" or "down".
-        x: (N, D) inputs in the order of the nodes.
+        x: (N, D) inputs in the order of the nodes; with ``row`` (R, D) in any order.
         absent: (N,) True for nodes without an input; None if all have one.
         initial: initial states, one row per tree, which become extra nodes before the sources; None for none.
+        row: (N,) row of ``x`` of each node.
 
     Raises:
         GraphError: the graph has a cycle.
     """
     here = graph.device
     if x.device == here:
-        return _run(cell, graph, direction, x, absent, initial)
+        return _run(cell, graph, direction, x, absent, initial, row)
     tensors = {f"cell.{name}": part.to(here) for name, part in (*cell.named_parameters(), *cell.named_buffers())}
     before = None if initial is None else cell.State(*(part.to(here) for part in initial))
-    found = functional_call(_Run(cell), tensors, (graph, direction, x.to(here), absent, before))
+    found = functional_call(_Run(cell), tensors, (graph, direction, x.to(here), absent, before, row))
     return cell.State(*(part.to(x.device) for part in found))
 
 
@@ -73,12 +80,20 @@ class _Run(nn.Module):
         return _run(self.cell, *arguments)
 
 
-def _run(cell: Cell, graph: DGLGraph, direction: Direction, x: Tensor, absent: Tensor | None, initial: Any) -> Any:
+def _run(
+    cell: Cell,
+    graph: DGLGraph,
+    direction: Direction,
+    x: Tensor,
+    absent: Tensor | None,
+    initial: Any,
+    row: Tensor | None,
+) -> Any:
     cell = cell.prepared(graph.batch_size, x)
     label = graph.ndata.get("label")
     nodes = Nodes(
-        projected(cell, x, torch.arange(len(x)), absent),
-        torch.full((len(x),), -1, device=x.device) if label is None else label,
+        projected(cell, x, torch.arange(len(x)) if row is None else row, absent),
+        torch.full((graph.num_nodes(),), -1, device=x.device) if label is None else label,
         torch.repeat_interleave(torch.arange(graph.batch_size, device=x.device), graph.batch_num_nodes()),
     )
     graph = graph.local_var()  # local_scope would change the caller's graph, and not restore it after an error

@@ -43,11 +43,12 @@ def run(
     absent: Tensor | None = None,
     label: Tensor | None = None,
     initial: Any = None,
+    row: Tensor | None = None,
 ) -> Any:
     """Compute the states of all nodes, in the order of the graph; the arguments are those of `propagate.walk`."""
     plan, trees, places = schedule.plan(direction, x), schedule.trees, schedule.on(x)
     label = torch.full_like(places.order, -1) if label is None else to_device_of(label, x)
-    nodes = Nodes(projected(cell, x, schedule.order, absent), label, places.tree)
+    nodes = Nodes(projected(cell, x, schedule.order if row is None else row, absent), label, places.tree)
     first = plan.sources
     if initial is None:
         first = first._replace(
@@ -77,18 +78,18 @@ def run(
     return cell.State(*(torch.cat(parts).index_select(0, places.rank) for parts in zip(*levels, strict=True)))
 
 
-def projected(cell: Cell, x: Tensor, order: Tensor, absent: Tensor | None) -> Tensor:
-    """Project the inputs of the nodes in ``order`` to (N, G); nodes without an input get 0, and are not projected.
+def projected(cell: Cell, x: Tensor, row: Tensor, absent: Tensor | None) -> Tensor:
+    """Project the inputs of N nodes, rows ``row`` of x, to (N, G); nodes without an input get 0, and are not projected.
 
-    ``order`` and ``absent`` are in host memory.
+    ``row`` and ``absent`` are in host memory.
     """
     if absent is None:
-        return cell.inputs(x.index_select(0, to_device_of(order, x)))
+        return cell.inputs(x.index_select(0, to_device_of(row, x)))
     with with_data(x):
-        rows = (~absent).nonzero().squeeze(1)
-        nodes = order[rows]
-    inputs = cell.inputs(x.index_select(0, to_device_of(nodes, x)))
-    return inputs.new_zeros(len(order), *inputs.shape[1:]).index_copy(0, to_device_of(rows, x), inputs)
+        nodes = (~absent).nonzero().squeeze(1)
+        row = row[nodes]
+    inputs = cell.inputs(x.index_select(0, to_device_of(row, x)))
+    return inputs.new_zeros(len(absent), *inputs.shape[1:]).index_copy(0, to_device_of(nodes, x), inputs)
 
 
 def _merged(state: Any, sources: Any, step: Step) -> Any:

@@ -31,13 +31,15 @@ def propagate(
     initial: Any = None,
     engine: Engine = "levels",
     has_input: Tensor | None = None,
+    row: Tensor | None = None,
 ) -> Any:
     """Compute the state of every node of a graph from its input and the states of its children, or of its parent.
 
     Args:
         cell: cell that computes the state of a node.
         graph: forest of trees and chains, a single graph or a batch, with nodes numbered in any way.
-        x: (N, D) inputs in the order of the nodes; rows of nodes without an input are ignored.
+        x: (N, D) inputs in the order of the nodes; rows of nodes without an input are ignored. With ``row``, (R, D)
+            inputs in any order.
         direction: "up", from the leaves to the roots; or "down", from the roots to the leaves, where the only "child"
             of a node is its parent, in the slot of the node itself (so that left and right children can have separate
             weights).
@@ -47,6 +49,9 @@ def propagate(
             several parents.
         has_input: (N,) bool, True for nodes with an input; by default nodes with a word (node data ``word`` is not -1),
             and all nodes of a graph without words, such as a tree of labels only.
+        row: (N,) row of ``x`` of each node, -1 for a node without an input, in place of ``has_input``. Nodes with the
+            same input can share a row, which is then projected once; a row of no node must be finite. By default each
+            node has its own.
 
     Returns:
         The state of the cell, a NamedTuple of tensors (N, *) in the order of the nodes.
@@ -54,9 +59,9 @@ def propagate(
     Raises:
         GraphError: the graph is not a forest (with "dgl": has a cycle), a child is in a slot that the cell does not
             have, or two are in the same slot (the message names the nodes); several children without slots.
-        ValueError: x, initial or has_input has another shape, x or initial another dtype than the weights, or direction
-            or engine is unknown.
-        TypeError: cell is not a cell, graph not a graph, or has_input not bool.
+        ValueError: x, initial, has_input or row has another shape, x or initial another dtype than the weights, row has
+            rows that x has not, both has_input and row are given, or direction or engine is unknown.
+        TypeError: cell is not a cell, graph not a graph, has_input not bool, or row not int64.
     """
     _check_options(direction, engine)
     if not isinstance(cell, Cell):
@@ -65,27 +70,31 @@ def propagate(
         raise TypeError(
             f"graph must be a DGLGraph, got {type(graph).__name__}; convert a tree with recnn.tree_to_graph"
         )
-    if x.shape != (graph.num_nodes(), cell.input_size):
-        raise ValueError(
-            f"x must be (N, D) = ({graph.num_nodes()}, {cell.input_size}), one row per node, got {tuple(x.shape)}"
-        )
+    if x.dim() != 2 or x.shape[1] != cell.input_size or (row is None and len(x) != graph.num_nodes()):
+        expected = f"(N, D) = ({graph.num_nodes()}, {cell.input_size}), one row per node"
+        expected = expected if row is None else f"(R, D) = (R, {cell.input_size})"
+        raise ValueError(f"x must be {expected}, got {tuple(x.shape)}")
     weight = next(cell.parameters(), x)
     if x.dtype != weight.dtype and not is_autocast(x):
         raise ValueError(f"x must have the dtype of the cell's weights, {weight.dtype}, got {x.dtype}")
     with with_data(x):
         if initial is not None:
             initial = _checked_state(cell, graph, initial)
+        if row is not None:
+            row = _checked_row(row, graph.num_nodes(), len(x), has_input)
+            has_input = row >= 0
         if engine == "dgl":
             if torch.compiler.is_exporting():
                 raise RuntimeError("a model is exported with engine='levels', got engine='dgl'")
             _check_slots(cell, graph)
-            return dgl.run(cell, graph, direction, x, _absent(graph, None, has_input), initial)
+            return dgl.run(cell, graph, direction, x, _absent(graph, None, has_input), initial, row)
         levels_of, label = schedule(graph), graph.ndata.get("label")
         if levels_of.width is None or levels_of.width > cell.slots:
             _check_slots(cell, graph)
         absent = _absent(graph, levels_of.order, has_input)
         label = None if label is None else label.cpu()[levels_of.order]
-    return walk(cell, levels_of, x, direction, initial, absent, label)
+        row = None if row is None else row[levels_of.order]
+    return walk(cell, levels_of, x, direction, initial, absent, label, row)
 
 
 @uncompiled
@@ -97,25 +106,27 @@ def walk(
     initial: Any = None,
     absent: Tensor | None = None,
     label: Tensor | None = None,
+    row: Tensor | None = None,
 ) -> Any:
     """Compute the states as `propagate` does, from a schedule in place of a graph, and without checks.
 
     Args:
         cell: the cell.
         schedule: the levels of the forest.
-        x: (N, D) inputs in the order of the nodes.
+        x: (N, D) inputs in the order of the nodes; with ``row`` (R, D) in any order.
         direction: "up" or "down".
         initial: initial states, B rows, one per tree; None for none.
         absent: (N,) in level order, True for nodes without an input; None if all nodes have one. In host memory.
         label: (N,) label indices in level order; None for none. In host memory.
+        row: (N,) row of ``x`` of each node in level order, -1 where ``absent``. In host memory.
     """
     cell = cell.prepared(schedule.trees, x)
     if fused.can_run(x) and (kernel := fused.kernel_for(cell)) is not None:
-        return fused.run(fused.Run(cell, kernel, schedule, direction, label, absent), x, initial)
+        return fused.run(fused.Run(cell, kernel, schedule, direction, label, absent, row), x, initial)
     if initial is not None and is_autocast(x):  # as torch.nn does, whatever their dtype
         weight = next(cell.parameters(), x)
         initial = cell.State(*(part.to(weight.dtype) for part in initial))
-    return levels.run(cell, schedule, direction, x, absent, label, initial)
+    return levels.run(cell, schedule, direction, x, absent, label, initial, row)
 
 
 def nodes_with_input(graph: DGLGraph, has_input: Tensor | None = None) -> Tensor | None:
@@ -157,6 +168,22 @@ def _check_options(direction: str, engine: str) -> None:
     for name, value, allowed in (("direction", direction, ("up", "down")), ("engine", engine, ("levels", "dgl"))):
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def _checked_row(row: Tensor, nodes: int, rows: int, has_input: Tensor | None) -> Tensor:
+    """Return ``row`` in host memory."""
+    if not isinstance(row, Tensor) or row.dtype != torch.int64:
+        kind = row.dtype if isinstance(row, Tensor) else type(row).__name__
+        raise TypeError(f"row must be an int64 tensor, got {kind}")
+    if row.shape != (nodes,):
+        raise ValueError(f"row must be (N,) = ({nodes},), got {tuple(row.shape)}")
+    if has_input is not None:
+        raise ValueError("give either has_input or row, where -1 marks a node without an input, not both")
+    row = row.cpu()
+    if (wrong := (row < -1) | (row >= rows)).any():
+        node = int(wrong.nonzero()[0])
+        raise ValueError(f"row must be -1 or one of the {rows} rows of x, got {int(row[node])} at node {node}")
+    return row
 
 
 def _checked_state(cell: Cell, graph: DGLGraph, initial: Any) -> Any:

@@ -241,7 +241,11 @@ class _ProbedForest(Forest):
     def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
         graph = getattr(self.forest, "graph", None)  # None for chains
         present = None if everywhere else self.nodes_with_input()
-        if present is not None:  # a node without an input counts as x = 0
+        row = None if everywhere else getattr(self.forest, "row", None)
+        if row is not None:
+            place = row.masked_fill(row < 0, len(x)).to(x.device)
+            x = torch.cat([x, x.new_zeros(1, x.shape[1])]).index_select(0, place)
+        elif present is not None:  # a node without an input counts as x = 0
             x = x.masked_fill(~present.unsqueeze(1).to(x.device), 0)
         made = _ProbedCell(cell)
         probes = x.new_zeros(len(x), made.width, requires_grad=torch.is_grad_enabled())

@@ -56,16 +56,18 @@ class Forest(ABC):
 
 
 class _GraphForest(Forest):
-    def __init__(self, graph: DGLGraph, engine: Engine, has_input: Tensor | None) -> None:
-        self.graph, self.engine, self.has_input = graph, engine, has_input
+    def __init__(self, graph: DGLGraph, engine: Engine, has_input: Tensor | None, row: Tensor | None) -> None:
+        self.graph, self.engine, self.has_input, self.row = graph, engine, has_input, row
 
     def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
-        with with_data(x):
-            has_input = torch.ones(len(x), dtype=torch.bool) if everywhere else self.has_input
-        return propagate(cell, self.graph, x, direction, initial, self.engine, has_input)
+        if everywhere:
+            with with_data(x):
+                every = torch.ones(self.graph.num_nodes(), dtype=torch.bool)
+            return propagate(cell, self.graph, x, direction, initial, self.engine, every)
+        return propagate(cell, self.graph, x, direction, initial, self.engine, self.has_input, self.row)
 
     def nodes_with_input(self) -> Tensor | None:
-        return nodes_with_input(self.graph, self.has_input)
+        return nodes_with_input(self.graph, self.has_input if self.row is None else self.row >= 0)
 
     def trees(self) -> Tensor:
         return torch.repeat_interleave(torch.arange(self.graph.batch_size), self.graph.batch_num_nodes())
@@ -124,7 +126,7 @@ class Encoder(Borrower):
         variational: drop the same entries at all nodes of a tree (Gal and Ghahramani 2016).
 
     Shapes:
-        x: (N, D), in the order of the graph's nodes.
+        x: (N, D), in the order of the graph's nodes; or (R, D) with the row of each node.
         h: (N, H) hidden states of the output; (N, 2 H) if concatenated, (N, 2, H) with ``merge="none"``.
 
     Raises:
@@ -183,22 +185,24 @@ class Encoder(Borrower):
         initial: Sequence[Any] | None = None,
         engine: Engine = "levels",
         has_input: Tensor | None = None,
+        row: Tensor | None = None,
     ) -> EncoderStates:
         """Compute the states of all nodes.
 
         Args:
             graph: a forest; see `recnn.propagate`.
-            x: (N, D) inputs, in the order of the graph's nodes.
+            x: (N, D) inputs, in the order of the graph's nodes; with ``row`` (R, D) inputs in any order.
             initial: list with an initial state for each layer and in it for each direction (layer 0 up, layer 0 down,
                 layer 1 up, ...): B rows, the state before the leaves ("up") or before the roots ("down"), or None.
             engine: see `recnn.propagate`.
             has_input: (N,) bool, nodes with an input in the first layer; see `recnn.propagate`.
+            row: (N,) row of ``x`` of each node, -1 for none, in the first layer; see `recnn.propagate`.
 
         Raises:
-            ValueError: x, an initial state or has_input has a wrong shape.
+            ValueError: x, an initial state, has_input or row has a wrong shape or value.
             GraphError: the graph does not fit the cell or the engine, see `recnn.propagate`.
         """
-        state, layers = self.run(_GraphForest(graph, engine, has_input), x, initial)
+        state, layers = self.run(_GraphForest(graph, engine, has_input, row), x, initial)
         return EncoderStates(graph, state, layers, self.directions)
 
     def run(self, forest: Forest, x: Tensor, initial: Sequence[Any] | None = None) -> tuple[Any, list[list[Any]]]:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
+FEWEST = 200
+"""Number of words from which a batch is searched for repeated ones. On SST, inference of a Tree-LSTM (300 -> 150)
+takes 0.98 to 1.09 of the time if batches of up to 160 words are searched, and 0.9 with 480 words."""
+
+
 class WordVectors(nn.Module):
     """Word embeddings, optionally with the vectors of character n-grams added.
 
@@ -46,9 +51,24 @@ class WordVectors(nn.Module):
 
     def of(self, forest: DGLGraph, nodes: Tensor) -> Tensor:
         """Compute the vectors (W, D) of the words of ``nodes`` (W,), indices of nodes in ``forest``."""
-        pieces = forest.ndata["pieces"][nodes] if self.pieces is not None and "pieces" in forest.ndata else None
-        found: Tensor = self(forest.ndata["word"][nodes], pieces)
+        found: Tensor = self(forest.ndata["word"][nodes], self._pieces_of(forest, nodes))
         return found
+
+    def rows(self, forest: DGLGraph) -> tuple[Tensor, Tensor]:
+        """Compute the inputs of a `recnn.Encoder` over ``forest``, each distinct word once if that is quicker.
+
+        Returns:
+            (R, D) vectors, and (N,) the row of each node in them, -1 for a node without a word.
+        """
+        word = forest.ndata["word"]
+        leaves = (word >= 0).nonzero().squeeze(1)
+        word, pieces = self._kept(word[leaves]), self._pieces_of(forest, leaves)
+        place = torch.arange(len(leaves))
+        # On other devices the host would have to wait for the words that were kept.
+        if len(leaves) >= FEWEST and word.device.type == "cpu" and not (self.training and self.dropout):
+            first, place = distinct(word, pieces)
+            word, pieces = word[first], None if pieces is None else pieces[first]
+        return self._vectors(word, pieces), torch.full((forest.num_nodes(),), -1).index_copy(0, leaves, place)
 
     def forward(self, word: Tensor, pieces: Tensor | None = None) -> Tensor:
         """Compute the vectors of words.
@@ -63,9 +83,19 @@ class WordVectors(nn.Module):
         Raises:
             ValueError: the model uses subwords and ``pieces`` is missing.
         """
+        return self._vectors(self._kept(word), pieces)
+
+    def _pieces_of(self, forest: DGLGraph, nodes: Tensor) -> Tensor | None:
+        return forest.ndata["pieces"][nodes] if self.pieces is not None and "pieces" in forest.ndata else None
+
+    def _kept(self, word: Tensor) -> Tensor:
+        """Replace words by the unknown word, in training, each occurrence by itself; on the device of the vectors."""
         word = word.to(self.embedding.weight.device)
         if self.training and self.word_dropout:
             word = word.masked_fill(torch.rand(word.shape, device=word.device) < self.word_dropout, 0)
+        return word
+
+    def _vectors(self, word: Tensor, pieces: Tensor | None) -> Tensor:
         vectors = self.embedding(word)
         if self.pieces is not None:
             if pieces is None:
@@ -76,6 +106,28 @@ class WordVectors(nn.Module):
                 )
             vectors = vectors + combined(pieces.to(word.device), self.pieces.weight, self.pieces.sparse)
         return F.dropout(vectors, self.dropout, self.training)
+
+
+def distinct(word: Tensor, pieces: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Find the distinct words among W words, which are distinct also if only their character n-grams are.
+
+    Args:
+        word: (W,) indices in the vocabulary.
+        pieces: (W, n) buckets of the n-grams, or None.
+
+    Returns:
+        (R,) one place of each distinct word, and (W,) the index of each word among the distinct ones.
+    """
+    if pieces is None:
+        found, index = word.unique(return_inverse=True)
+        return torch.empty_like(found).index_copy(0, index, torch.arange(len(word))), index
+    # A dictionary of bytes: torch.unique sorts the rows, which takes three times as long.
+    rows = torch.cat([word.unsqueeze(1).to(pieces.dtype), pieces], dim=1).numpy()
+    whole, size = rows.tobytes(), rows.strides[0]
+    keys = [whole[begin : begin + size] for begin in range(0, len(whole), size)]
+    first = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+    rank = {key: at for at, key in enumerate(first)}
+    return torch.tensor(list(first.values())), torch.tensor([rank[key] for key in keys])
 
 
 class PhraseEncoder(nn.Module):
@@ -126,15 +178,12 @@ class PhraseEncoder(nn.Module):
         Raises:
             GraphError: a node has more children than the arity of the configuration.
         """
-        word = forest.ndata["word"]
-        leaves = (word >= 0).nonzero().squeeze(1)
-        vectors = self.words.of(forest, leaves)
         if isinstance(self.network, Encoder):
-            # The rows of nodes without a word are not used.
-            place = leaves.to(vectors.device)
-            x = vectors.new_zeros(len(word), vectors.shape[1]).index_copy(0, place, vectors)
-            h: Tensor = self.network(forest, x).h
+            x, row = self.words.rows(forest)
+            h: Tensor = self.network(forest, x, row=row).h
             return h if rows is None else h.index_select(0, rows.to(h.device))
+        leaves = (forest.ndata["word"] >= 0).nonzero().squeeze(1)
+        vectors = self.words.of(forest, leaves)
         if rows is not None and not len(rows):
             none: Tensor = vectors.new_zeros(0, self.output_size)
             return none

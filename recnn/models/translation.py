@@ -60,21 +60,19 @@ class SourceEncoder(nn.Module):
 
     def forward(self, forest: DGLGraph) -> Tensor:
         """Compute the states (N, M) of all nodes of a graph or batch."""
-        word = forest.ndata["word"]
-        leaves = (word >= 0).nonzero().squeeze(1)
-        if self.sequence is not None:
+        if self.sequence is None:
+            x, row = self.words.rows(forest)
+        else:
             # Sort the leaves by sentence and position.
+            leaves = (forest.ndata["word"] >= 0).nonzero().squeeze(1)
             sizes = forest.batch_num_nodes()
             tree = torch.repeat_interleave(torch.arange(len(sizes)), sizes)[leaves]
             start = forest.ndata["span"][leaves, 0]
             leaves = leaves[(tree * (int(start.max()) + 1) + start).argsort()]
-            vectors = self.words.of(forest, leaves)
-            sentences = vectors.split(tree.bincount().tolist())
-            vectors = torch.cat(unpack_sequence(self.sequence(pack_sequence(sentences, enforce_sorted=False))[0]))
-        else:
-            vectors = self.words.of(forest, leaves)
-        x = vectors.new_zeros(len(word), vectors.shape[1])
-        h: Tensor = self.network(forest, x.index_copy(0, leaves.to(x.device), vectors)).h
+            sentences = self.words.of(forest, leaves).split(tree.bincount().tolist())
+            x = torch.cat(unpack_sequence(self.sequence(pack_sequence(sentences, enforce_sorted=False))[0]))
+            row = torch.full((forest.num_nodes(),), -1).index_copy(0, leaves, torch.arange(len(leaves)))
+        h: Tensor = self.network(forest, x, row=row).h
         return h
 
 

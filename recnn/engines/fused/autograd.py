@@ -59,7 +59,7 @@ def _differentiable(run: Run, wanted: tuple[Any, ...], gradients: Any) -> list[T
     """Compute the gradients of x, the weights and the initial states by `levels.run`, differentiably."""
     x, initial = wanted[0], run.cell.State(*wanted[5:]) if wanted[5:] else None
     cell = run.cell.with_weights(dict(zip(_NAMES, wanted[1:5], strict=True)))  # those of the forward pass
-    found = levels.run(cell, run.schedule, run.direction, x, run.absent, run.label, initial)
+    found = levels.run(cell, run.schedule, run.direction, x, run.absent, run.label, initial, run.row)
     gradients, found = zip(*((g, part) for g, part in zip(gradients, found, strict=True) if g is not None), strict=True)
     used = [tensor for tensor in wanted if tensor is not None and tensor.requires_grad]
     made = iter(torch.autograd.grad(found, used, gradients, create_graph=True, allow_unused=True))

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from recnn.cells.base import Cell
+from recnn.engines.fused.inputs import GatheredInputs, Inputs, SharedInputs
 from recnn.engines.fused.kernel import Columns, Kernel
 from recnn.engines.fused.memory import buffer
 from recnn.engines.fused.parts import Layout, Part, layout, place
-from recnn.engines.fused.projection import bias_gradients, bias_of, double, project, projection_gradients
+from recnn.engines.fused.projection import bias_gradients, bias_of, double
 from recnn.graphs.devices import to_device_of
 from recnn.graphs.plan import Direction, Rows, Step, take
 from recnn.graphs.schedule import Schedule
@@ -35,6 +36,7 @@ class Run:
     direction: Direction
     label: Tensor | None  # (N,) in level order, in host memory
     absent: Tensor | None  # (N,) in level order, True for nodes without an input; None if all have one. In host memory
+    row: Tensor | None  # (N,) in level order, row of x of each node, -1 for none. None if x has one row per node
 
     @cached_property
     def missing(self) -> tuple[bool, Tensor | None]:
@@ -49,6 +51,14 @@ class Run:
         fed = not bool(absent[count:].all())
         absent = absent if fed else absent[:count]
         return fed, absent if absent.any() else None
+
+    @cached_property
+    def rows_of_x(self) -> Tensor | None:
+        """``row`` of the nodes whose inputs are projected, in the order of `missing`."""
+        if self.row is None:
+            return None
+        found = layout(self.schedule, self.direction)
+        return self.row.index_select(0, found.rows if self.missing[0] else found.rows[: found.sources.whole.size])
 
 
 class Weights(NamedTuple):
@@ -81,7 +91,7 @@ class Walk:
 
     Args:
         run: cell, kernel, schedule and direction.
-        x: inputs (N, D).
+        x: inputs (N, D), one row per node; or (R, D) with ``run.row``.
         weights: weights of the cell, in the order of the kernel.
         initial: initial states (B, H), one tensor per field of the state, or none.
         keep: keep all values that the backward pass needs, in ``buffers``.
@@ -106,9 +116,8 @@ class Walk:
         self.recurrent = self.kernel.recurrent_blocks * self.kernel.hidden_size  # columns to which U H_ is added
         every = tuple(range(len(self.kernel.input_blocks)))
         # If only leaves have words, there is nothing to project at inner nodes, and leaves need fewer columns.
-        self.fed, absent = run.missing
+        self.fed, _ = run.missing
         self.source_blocks = every if self.fed or initial else self.kernel.source_blocks
-        self.absent = None if absent is None else to_device_of(absent, x).unsqueeze(1)
         self.buffers: list[Tensor] = []
         self._saved = None if saved is None else iter(saved)
         self._allocate()
@@ -140,9 +149,8 @@ class Walk:
         n, count = len(layout.rows), layout.sources.whole.size
         rows = n + self.run.schedule.trees * bool(self.initial)
         self.states = [self._buffer(rows, H) for _ in range(kernel.fields)]
-        used = self.x if self.fed else self.x[:count]  # without a copy if the nodes are numbered in this order
-        self.rows = used if layout.order is None and self.absent is None else self._buffer(*used.shape)
-        filled = self._buffer(len(used), len(self.source_blocks) * H)
+        self.inputs = self._inputs(n if self.fed else count)
+        filled = self._buffer(n if self.fed else count, len(self.source_blocks) * H)
         if self.fed:
             gates = filled[count:]
         else:
@@ -155,6 +163,16 @@ class Walk:
             self._pass(layout.inner, gates, extra if self.shared else extra[count:], self.fed, False),
         )
 
+    def _inputs(self, n: int) -> Inputs:
+        """Prepare the inputs of the first n nodes, sources before inner nodes."""
+        x, kernel, blocks, row = self.x, self.kernel, self.source_blocks, self.run.rows_of_x
+        if row is not None and len(x) < n:
+            return SharedInputs(x, kernel, blocks, to_device_of(row.masked_fill(row < 0, len(x)), x))
+        order = self.layout.order if row is None else to_device_of(row.clamp(min=0), x)
+        absent = self.run.missing[1]
+        absent = None if absent is None else to_device_of(absent, x).unsqueeze(1)
+        return GatheredInputs(x, kernel, blocks, order, absent, n, self._buffer)
+
     def _pass(self, part: Part, gates: Tensor, extra: Tensor, fed: bool, childless: bool) -> Pass:
         return Pass(part, gates, extra, fed, childless, None)
 
@@ -164,12 +182,7 @@ class Walk:
         U = self.weights.hh[: self.recurrent]
         self.U_t = (double(kernel, U.clone()) if kernel.doubled_blocks else U).t()
         self.scratch = [self.x.new_empty(layout.widest, kernel.hidden_size) for _ in self.states]
-        used = self.x[: len(self.rows)]
-        if layout.order is not None:
-            torch.index_select(self.x, 0, layout.order[: len(used)], out=self.rows)
-        if self.absent is not None:
-            torch.where(self.absent, self.x.new_zeros(()), used if layout.order is None else self.rows, out=self.rows)
-        project(kernel, self.source_blocks, self.rows, self.weights.ih, bias, self.filled)
+        self.inputs.project(self.weights.ih, bias, self.filled)
         if not self.fed:
             gates = self.passes[1].gates
             gates[:, self.recurrent :] = self.doubled_bias[self.recurrent :]  # the loop adds U H_ to the others only
@@ -238,7 +251,7 @@ class Walk:
         with torch.inference_mode():
             self._start_back(gradients)
             sources, inner = self.passes
-            of_rows = buffer(self.x, len(self.rows), sources.gates.shape[1])
+            of_rows = buffer(self.x, len(self.filled), sources.gates.shape[1])
             of_sources = of_rows[: sources.part.whole.size]
             of_inner = of_rows[len(of_sources) :] if self.fed else buffer(self.x, *inner.gates.shape)
             flowing = [flow[: len(self.layout.rows)] for flow in self.flowing]
@@ -247,7 +260,7 @@ class Walk:
             self._fill_gradients(found, products, of_inner, of_sources)
             for before, flow in zip(d_initial, self.flowing, strict=False):
                 before.copy_(flow[len(self.layout.rows) :])
-            self._fill_input_gradients(found.ih, d_x, of_rows)
+            self.inputs.gradients(of_rows, self.weights.ih, found.ih, d_x)
         return d_x, found, d_initial
 
     def _start_back(self, gradients: tuple[Tensor | None, ...]) -> None:
@@ -277,18 +290,6 @@ class Walk:
         for bias, gradient in zip(found[2:], of_biases, strict=True):
             if bias is not None:
                 bias.copy_(gradient[: len(bias)])
-
-    def _fill_input_gradients(self, d_W: Tensor, d_x: Tensor | None, of_rows: Tensor) -> None:
-        """Fill the gradients of W and of x from those of the projection W x."""
-        order, d_rows = self.layout.order, d_x
-        if d_x is not None:
-            d_rows = d_x[: len(self.rows)] if order is None else buffer(self.x, *self.rows.shape)
-        projection_gradients(self.kernel, self.source_blocks, of_rows, self.rows, self.weights.ih, d_W, d_rows)
-        if d_x is not None and d_rows is not None:
-            if self.absent is not None:
-                d_rows.masked_fill_(self.absent, 0)
-            if order is not None:
-                d_x.index_copy_(0, order[: len(d_rows)], d_rows)
 
     def _backward_part(self, one: Pass, made: Tensor, flowing: list[Tensor]) -> list[tuple[int, Tensor, Tensor]]:
         """Fill ``made`` with the gradients of the gates of a part, last step first.

@@ -189,13 +189,13 @@ def without_kernels():
         yield
 
 
-def generic(*args):
+def generic(*args, **options):
     with without_kernels():
-        return recnn.propagate(*args)
+        return recnn.propagate(*args, **options)
 
 
-def by_dgl(*args):
-    return recnn.propagate(*args, engine="dgl")
+def by_dgl(*args, **options):
+    return recnn.propagate(*args, engine="dgl", **options)
 
 
 def test_every_cell_is_tested():
@@ -349,6 +349,52 @@ def test_wide_levels_equal_the_generic_engine(variant, direction, dtype, atol):
         assert_same(found, values, atol)
         for one, other in zip(slopes, gradients, strict=True):  # sums over a thousand nodes
             assert (one - other).abs().max() < atol * max(1.0, float(other.abs().max()))
+
+
+def with_rows(graph, x, random):
+    """(R, D) fewer inputs than nodes, in any order, one of them unused, and the row of each node."""
+    count = 1 + len(x) // 2
+    row = torch.tensor([random.randrange(count) if there else -1 for there in has_input(graph)])
+    rows = torch.randn(1 + count, x.shape[1], dtype=x.dtype, generator=torch.Generator().manual_seed(2))
+    return rows.requires_grad_(), row
+
+
+def by_row(walk, row):
+    return lambda cell, graph, x, direction, initial: walk(cell, graph, x, direction, initial, row=row)
+
+
+def repeated(walk, row):
+    """``walk`` with a row of x for each node."""
+    return lambda cell, graph, x, direction, initial: walk(cell, graph, x[row], direction, initial)
+
+
+@each_variant
+@each_direction
+@pytest.mark.parametrize("begun", [True, False])
+def test_shared_rows_equal_a_row_for_each_node(variant, direction, begun):
+    cell, random = made(variant), Random(19)
+    graph = random_forest(random, cell.arity, most=12)
+    x, initial = random_rows(graph, cell)
+    rows, row = with_rows(graph, x, random)
+    case = cell, graph, rows, direction, initial if begun else None
+    values, gradients = with_gradients(repeated(recnn.propagate, row), *case)
+    for walk in (recnn.propagate, by_dgl, generic):
+        found, slopes = with_gradients(by_row(walk, row), *case)
+        assert_same(found, values, 1e-12)
+        assert_same(slopes, gradients, 1e-10)
+    with torch.no_grad():
+        assert_same(by_row(recnn.propagate, row)(*case), values, 1e-12)
+
+
+@pytest.mark.parametrize(("kind", "arity"), SMOOTH)
+@each_direction
+def test_second_derivatives_with_shared_rows(kind, arity, direction):
+    cell, random = made((kind, {**SIZES, "arity": arity})), Random(5)
+    graph = random_forest(random, cell.arity, trees=2, most=6)
+    rows, row = with_rows(graph, random_rows(graph, cell)[0], random)
+    assert len(row[row >= 0].unique()) < (row >= 0).sum()
+    walk = by_row(recnn.propagate, row)
+    assert torch.autograd.gradgradcheck(lambda x: tuple(walk(cell, graph, x, direction, None)), rows, fast_mode=True)
 
 
 @each_variant

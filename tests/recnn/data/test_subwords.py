@@ -7,7 +7,7 @@ from nltk import Tree
 import recnn
 from corpora import Vocabulary
 from recnn.data.subwords import MOST, add_pieces, combined, pieces_of
-from recnn.models.phrases import WordVectors
+from recnn.models.phrases import WordVectors, distinct
 
 torch.set_num_threads(1)
 TREE = Tree.fromstring("(S (NP her duck) (VP (V ducks) ducked))")
@@ -35,6 +35,15 @@ def test_a_word_has_the_sum_of_its_pieces_over_the_root_of_their_number():
         pieces = pieces_of(TREE.leaves()[start - 1], 50) if word >= 0 else ()
         expected = sum((table[piece] for piece in pieces), torch.zeros(3).double()) / max(1, len(pieces)) ** 0.5
         torch.testing.assert_close(row, expected)
+
+
+@pytest.mark.parametrize("with_pieces", [False, True])
+def test_distinct_words_are_those_of_a_set(with_pieces):
+    word, pieces = torch.randint(0, 6, (90,)), torch.randint(-1, 2, (90, 3), dtype=torch.int32)
+    keys = [(w, *p) if with_pieces else w for w, p in zip(word.tolist(), pieces.tolist(), strict=True)]
+    first, index = distinct(word, pieces if with_pieces else None)
+    assert len(first) == len(set(keys)) < len(keys)
+    assert [keys[place] for place in first[index].tolist()] == keys
 
 
 def test_a_word_that_was_never_seen_has_a_vector_of_its_own():

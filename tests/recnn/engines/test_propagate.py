@@ -90,3 +90,43 @@ def test_gradient_norms_see_the_same_inputs():
 def test_a_wrong_has_input_is_named(engine, has_input, error, message):
     with pytest.raises(error, match=message):
         recnn.propagate(recnn.GRUCell(3, 4), labelled(BARE), torch.ones(5, 3), engine=engine, has_input=has_input)
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "message"),
+    [
+        ([0] * 5, TypeError, "row must be an int64 tensor, got list"),
+        (torch.zeros(5), TypeError, "row must be an int64 tensor, got torch.float32"),
+        (torch.zeros(4, dtype=torch.int64), ValueError, r"row must be \(N,\) = \(5,\), got \(4,\)"),
+        (torch.tensor([0, 1, -1, 2, 0]), ValueError, "row must be -1 or one of the 2 rows of x, got 2 at node 3"),
+        (torch.tensor([0, -2, -1, 1, 0]), ValueError, "row must be -1 or one of the 2 rows of x, got -2 at node 1"),
+    ],
+)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_wrong_row_is_named(engine, row, error, message):
+    with pytest.raises(error, match=message):
+        recnn.Encoder(recnn.GRUCell(3, 4))(labelled(BARE), torch.ones(2, 3), engine=engine, row=row)
+
+
+def test_x_and_has_input_beside_a_row_are_named():
+    cell, row = recnn.GRUCell(3, 4), torch.zeros(5, dtype=torch.int64)
+    with pytest.raises(ValueError, match="give either has_input or row"):
+        recnn.propagate(cell, labelled(BARE), torch.ones(2, 3), row=row, has_input=row == 0)
+    with pytest.raises(ValueError, match=r"x must be \(R, D\) = \(R, 3\), got \(2, 4\)"):
+        recnn.propagate(cell, labelled(BARE), torch.ones(2, 4), row=row)
+    with pytest.raises(ValueError, match=r"x must be \(N, D\) = \(5, 3\), one row per node, got \(2, 3\)"):
+        recnn.propagate(cell, labelled(BARE), torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_encoder_with_shared_rows_and_its_probes(engine):
+    """In stacks and both directions, where later layers have an input at every node; without any input too."""
+    torch.manual_seed(0)
+    encoder = recnn.Encoder(recnn.LSTMCell(3, 4), num_layers=2, direction="both").double()
+    graph, x = labelled(BARE), torch.randn(2, 3, dtype=torch.float64)
+    for row, rows in ((torch.tensor([1, -1, 0, 1, -1]), x), (torch.full((5,), -1), x[:0])):
+        padded = torch.cat([rows, rows.new_zeros(1, 3)])[row]
+        expected = encoder(graph, padded, engine=engine, has_input=row >= 0).h
+        torch.testing.assert_close(encoder(graph, rows, engine=engine, row=row).h, expected)
+        with recnn.watch(encoder):
+            torch.testing.assert_close(encoder(graph, rows, engine=engine, row=row).h, expected)

@@ -116,9 +116,12 @@ def test_a_chain_is_a_tree_and_leaves_read_the_words_in_their_order():
     tree = made(model="tree", leaves="sequence", direction="up")
     forest = batch_of(tree).forest
     read = []
-    tree.encoder.network.register_forward_pre_hook(lambda _, inputs: read.append(inputs[1]))
+    tree.encoder.network.register_forward_pre_hook(
+        lambda _, inputs, options: read.append((inputs[1], options["row"])), with_kwargs=True
+    )
     tree.encoder(forest)
-    each = read[0].split(forest.batch_num_nodes().tolist())
+    ((x, row),) = read
+    each = torch.cat([x, x.new_zeros(1, 4)])[row].split(forest.batch_num_nodes().tolist())
     for pair, x, graph in zip(PAIRS, each, recnn.unbatch(forest), strict=True):
         words = torch.tensor([tree.source.index(word) for word in pair.source])
         expected = tree.encoder.sequence(tree.encoder.words.embedding(words))[0]

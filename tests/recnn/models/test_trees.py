@@ -88,6 +88,43 @@ def test_a_tree_model_is_a_head_over_an_encoder_over_word_vectors():
     torch.testing.assert_close(made(DATA[0]), h @ made.head.linear.weight.T + made.head.linear.bias)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "tensor"])
+@pytest.mark.parametrize("direction", ["up", "both"])
+@pytest.mark.parametrize("subwords", [0, 100])
+@pytest.mark.parametrize("dropout", [{}, {"word_dropout": 0.3}, {"word_dropout": 0.3, "input_dropout": 0.5}])
+def test_a_word_of_many_trees_is_looked_up_once(cell, direction, subwords, dropout, monkeypatch):
+    """The same answers, gradients and random draws as with a row of its own for each word of the text."""
+    options = {"cell": cell, "direction": direction, "subwords": subwords, "dropout": 0.0, **dropout}
+    torch.manual_seed(0)
+    known = Vocabulary.of(words_of(TREES[0]))
+    made = TreeClassifier(TreeConfig(LABELS, input_size=6, hidden_size=4, num_layers=2, **options), known).double()
+    forest = TreeDataset(TREES, known, SENTIMENTS, subwords=subwords)[list(range(8))]
+    found = []
+    for fewest in (1, 10**9):
+        monkeypatch.setattr("recnn.models.phrases.FEWEST", fewest)
+        made.zero_grad()
+        torch.manual_seed(1)
+        rows = len(made.encoder.words.rows(forest)[0])
+        torch.manual_seed(1)
+        answer = made(forest)
+        (answer * torch.linspace(-1, 1, answer.numel(), dtype=torch.float64).view_as(answer)).sum().backward()
+        found.append((rows, [answer.detach(), *(parameter.grad for parameter in made.parameters())]))
+    (shared, once), (words, each) = found
+    assert words == int((forest.ndata["word"] >= 0).sum())
+    assert shared == words if "input_dropout" in dropout else shared < words
+    torch.testing.assert_close(once, each, rtol=0, atol=1e-12)
+
+
+def test_a_graph_without_words_has_states():
+    made = classifier(word_dropout=0.3)
+    forest = DATA[[0, 1]]
+    forest.ndata["word"] = torch.full_like(forest.ndata["word"], -1)
+    found = made(forest)
+    found.sum().backward()
+    assert found.isfinite().all()
+    assert made.encoder.network.cells[0].weight_hh.grad.abs().sum() > 0
+
+
 def test_labels_of_a_tree_play_no_part_in_its_answer():
     made = classifier().eval()
     bare = TREES[0].copy(deep=True)
