@@ -15,6 +15,7 @@ THERE = torch.device("meta")
 aten = torch.ops.aten
 COPIES = {aten._to_copy.default, aten.copy_.default}
 INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default}  # torch takes indices in host memory
+PACKED = {aten._pack_padded_sequence.default, aten._pad_packed_sequence.default}  # lengths are in host memory
 READS = {aten._local_scalar_dense.default, aten.nonzero.default, aten.equal.default, aten._unique2.default}
 
 
@@ -56,7 +57,7 @@ def computed(operation, args, kwargs, mode):
     away = [part for part in tensors if isinstance(part, Elsewhere)]
     device = kwargs.get("device")
     there = bool(away) if device is None else torch.device(device).type == THERE.type
-    if away and operation not in COPIES:
+    if away and operation not in COPIES | PACKED:
         for part in tensors[1:] if operation in INDEXED and isinstance(tensors[0], Elsewhere) else tensors:
             if not isinstance(part, Elsewhere) and part.dim() and operation not in INDEXED:
                 raise RuntimeError(
@@ -71,6 +72,8 @@ def computed(operation, args, kwargs, mode):
         return args[0]
     if not there:
         return found
+    if operation in PACKED:
+        return Elsewhere(found[0]), found[1]
     wrapped = tree_map_only(torch.Tensor, Elsewhere, found)
     return return_and_correct_aliasing(operation, args, kwargs, wrapped) if away else wrapped
 
