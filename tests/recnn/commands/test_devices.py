@@ -1,5 +1,6 @@
 """The option `--device` of the commands that use a model."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from recnn.commands.app import COMMANDS
 from recnn.commands.lazy import loaded
 from tests.command_line import recnn
+from tests.devices import elsewhere
 
 MODELS = Path(__file__).parents[1] / "models" / "version_0_1"
 SENTENCE = "the boy saw her duck"
@@ -44,6 +46,26 @@ def test_a_device_that_is_there(use, device, folder, monkeypatch):
     assert expected[0] == 0, expected[2]
     assert expected[1]
     assert recnn(*USES[use], "--device", device, cwd=folder) == expected
+
+
+@each_use
+def test_what_is_computed_elsewhere_is_printed_here(use, folder, monkeypatch):
+    """On the device of `tests.devices`, where a forgotten copy is an error."""
+    more = ["--json"] if use in ("translate", "predict", "encode", "autoencode", "lm score") else []
+    expected = recnn(*USES[use], *more, cwd=folder)
+    monkeypatch.setattr("recnn.graphs.devices.chosen_device", lambda name: torch.device("meta"))
+    with elsewhere() as device:
+        found = recnn(*USES[use], *more, "--device", "cuda", cwd=folder)
+    assert found[0] == 0, found[2]
+    assert digits(found) == digits(expected)
+    assert device.operations
+
+
+def digits(found):
+    """A result whose numbers have four digits after the point, and no minus before zero."""
+    return re.sub(
+        r"-?\d+\.\d+(e-?\d+)?", lambda match: f"{float(match[0]) + 0.0:.4f}".replace("-0.0000", "0.0000"), found[1]
+    )
 
 
 @each_use
