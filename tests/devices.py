@@ -2,7 +2,8 @@
 
 `Elsewhere` wraps a CPU tensor and reports the device "meta". Inside `elsewhere`, ``.to("meta")`` and factories with
 ``device="meta"`` make such tensors; operations compute on the wrapped values, but mixing them with tensors in host
-memory is an error, as on any device. Reads of a value by the host (``.item()``, ``nonzero``, ``equal``) are counted.
+memory is an error, as on any device. Reads of a value by the host (``.item()``, ``nonzero``, ``equal``, masks as indices)
+are counted, and so are all operations there.
 """
 
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ THERE = torch.device("meta")
 aten = torch.ops.aten
 COPIES = {aten._to_copy.default, aten.copy_.default}
 INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default}  # torch takes indices in host memory
+PACKED = {aten._pack_padded_sequence.default, aten._pad_packed_sequence.default}  # lengths are in host memory
 READS = {aten._local_scalar_dense.default, aten.nonzero.default, aten.equal.default, aten._unique2.default}
 
 
@@ -46,6 +48,7 @@ class Mode(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.reads = []
+        self.operations = 0
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         return computed(operation, args, kwargs or {}, self)
@@ -56,13 +59,18 @@ def computed(operation, args, kwargs, mode):
     away = [part for part in tensors if isinstance(part, Elsewhere)]
     device = kwargs.get("device")
     there = bool(away) if device is None else torch.device(device).type == THERE.type
-    if away and operation not in COPIES:
+    if away and operation not in COPIES | PACKED:
         for part in tensors[1:] if operation in INDEXED and isinstance(tensors[0], Elsewhere) else tensors:
             if not isinstance(part, Elsewhere) and part.dim() and operation not in INDEXED:
                 raise RuntimeError(
                     f"{operation}: expected all tensors on the device, found {part.shape} in host memory"
                 )
-    if away and operation in READS and mode is not None:
+    masks = operation in INDEXED and any(
+        isinstance(part, Elsewhere) and part.dtype == torch.bool for part in tensors[1:]
+    )
+    if away and mode is not None:
+        mode.operations += 1
+    if away and (operation in READS or masks) and mode is not None:
         mode.reads.append(str(operation))
     if there and device is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
@@ -71,6 +79,8 @@ def computed(operation, args, kwargs, mode):
         return args[0]
     if not there:
         return found
+    if operation in PACKED:
+        return Elsewhere(found[0]), found[1]
     wrapped = tree_map_only(torch.Tensor, Elsewhere, found)
     return return_and_correct_aliasing(operation, args, kwargs, wrapped) if away else wrapped
 

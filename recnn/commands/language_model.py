@@ -101,7 +101,7 @@ def score(
 
 def _scored(model: "recnn.LanguageModel", sentence: str) -> dict[str, Any]:
     units = model.split(sentence + LINE_END)
-    log_probabilities = model.score(model.indices(units))[0].tolist()
+    log_probabilities = model.score(model.indices(units))[0].cpu().tolist()
     return {
         "sentence": sentence,
         **_summary(model, log_probabilities),

@@ -190,5 +190,5 @@ def _record(model: recnn.Translator, graph: DGLGraph, words: list[str], candidat
             for one, candidate in zip(said, candidates, strict=True)
         ],
         "nodes": recnn.models.translation.node_names(graph, words),
-        "attention": None if weights is None else weights.tolist(),
+        "attention": None if weights is None else weights.cpu().tolist(),
     }

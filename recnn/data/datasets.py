@@ -125,7 +125,7 @@ def _check_labels(tree: Tree, labels: Vocabulary, number: int) -> None:
 def batch_of(graphs: list[DGLGraph]) -> DGLGraph:
     """Batch graphs and compute their levels."""
     forest = _dgl.batch(graphs)
-    schedule(forest)  # kept on the forest; lost if the batch is sent from another process
+    schedule(forest)  # kept on the forest, also if the batch is sent from another process
     return forest
 
 

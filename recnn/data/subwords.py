@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from recnn.graphs.devices import all_to_device_of
+
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
@@ -52,6 +54,8 @@ def add_pieces(graph: DGLGraph, words: Iterable[str], buckets: int) -> None:
 def combined(pieces: Tensor, vectors: Tensor, sparse: bool) -> Tensor:
     """Sum the vectors of the n character n-grams of each word and divide by √n.
 
+    The buckets are counted where they are, in host memory for those of a graph, and then copied to the vectors.
+
     Args:
         pieces: (W, `MOST`) buckets of the n-grams, -1 for none.
         vectors: (buckets, D) vectors of the buckets.
@@ -63,5 +67,6 @@ def combined(pieces: Tensor, vectors: Tensor, sparse: bool) -> Tensor:
     known = pieces >= 0
     count = known.sum(1)
     begins = count.cumsum(0) - count
-    bags = torch.nn.functional.embedding_bag(pieces[known].long(), vectors, begins, mode="sum", sparse=sparse)
+    buckets, begins, count = all_to_device_of([pieces[known].long(), begins, count], vectors)
+    bags = torch.nn.functional.embedding_bag(buckets, vectors, begins, mode="sum", sparse=sparse)
     return bags / count.clamp(min=1).sqrt().unsqueeze(1)

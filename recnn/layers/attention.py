@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from recnn.graphs.devices import to_device_of
+
 
 class Memory(NamedTuple):
     """The states of B encoded inputs, padded with zeros to the length of the longest."""
@@ -46,9 +48,9 @@ class Attention(nn.Module, ABC):
             states: (N, M) states of all inputs, one input after the other.
             sizes: (B,) number of states of each input, at least 1.
         """
-        sizes = sizes.to(states.device)
-        place = torch.arange(int(sizes.max()), device=states.device).expand(len(sizes), -1)
-        mask = place < sizes.unsqueeze(1)
+        # Sizes are usually in host memory, where the largest is known without waiting for the device.
+        mask = torch.arange(int(sizes.max()), device=sizes.device) < sizes.unsqueeze(1)
+        mask = to_device_of(mask, states)
 
         def padded(values: Tensor) -> Tensor:
             return values.new_zeros(*mask.shape, values.shape[1]).masked_scatter(mask.unsqueeze(2), values)

@@ -17,6 +17,7 @@ from recnn.cells.base import Nodes
 from recnn.cells.recursive import RecursiveCell
 from recnn.engines.propagate import propagate
 from recnn.graphs.convert import batch, graph_to_tree, tree_to_graph
+from recnn.graphs.devices import all_to_device_of
 from recnn.layers.heads import Head
 from recnn.models.config import AutoencoderConfig
 from recnn.models.folder import Model
@@ -108,13 +109,15 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         vectors = self.words(word[leaves])
         x = vectors.new_zeros(len(word), vectors.shape[1]).index_copy(0, leaves.to(vectors.device), vectors)
         states: Tensor = propagate(self.cell, forest, x).hidden
-        child, parent, slot = (rows.to(x.device) for rows in (*forest.edges(), forest.edata["slot"]))
-        span = forest.ndata["span"].to(x)
-        words = span[:, 1] - span[:, 0] + 1
+        (child, parent), span = forest.edges(), forest.ndata["span"]
+        words = (span[:, 1] - span[:, 0] + 1).to(x.dtype)
+        share = (words[child] / words[parent]).to(x.device)
         inner, seat = parent.unique(return_inverse=True)
-        decoded = self.decoder(states.index_select(0, inner)).view(-1, len(x[0]))  # (inner nodes * K, H)
-        children = decoded.index_select(0, seat * self.cell.slots + slot)
-        error = (states.index_select(0, child) - children).square().sum(1) * words[child] / words[parent]
+        rows = [inner, seat * self.cell.slots + forest.edata["slot"], child, parent]
+        inner, place, child, parent = all_to_device_of(rows, x)
+        decoded = self.decoder(states.index_select(0, inner)).view(-1, x.shape[1])  # (inner nodes * K, H)
+        children = decoded.index_select(0, place)
+        error = (states.index_select(0, child) - children).square().sum(1) * share
         return Reconstruction(states, children, states.new_zeros(len(word)).index_add(0, parent, error))
 
     def graph(self, tree: Tree) -> DGLGraph:
@@ -140,11 +143,13 @@ class TreeAutoencoder(Model, kind="autoencoder"):
             raise TreeError(f"sentence {empty} has no words to build a tree over")
         if not sentences:
             return []
-        weight = self.decoder.weight
-        length = torch.tensor([len(words) for words in sentences], device=weight.device)
+        length = torch.tensor([len(words) for words in sentences])
         index = torch.tensor([self.vocabulary.index(word) for words in sentences for word in words])
-        x = weight.new_zeros(len(sentences), int(length.max()) + 1, self.config.hidden_size)
-        x[torch.arange(x.shape[1], device=x.device) < length[:, None]] = self.words.embedding(index.to(x.device))
+        known = torch.arange(int(length.max()) + 1) < length[:, None]
+        vectors = self.words(index)
+        x = vectors.new_zeros(*known.shape, vectors.shape[1]).masked_scatter(
+            known[..., None].to(vectors.device), vectors
+        )
         trees = [[Tree("", [word]) for word in words] for words in sentences]
         for joined in joins(self._joined, x, length):
             for sentence, left, right in joined:
@@ -193,10 +198,10 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         word = graph.ndata["word"][child] >= 0
         # The edges of a parent are in the order of its children.
         for above, known, index in zip(
-            parent.tolist(), word.tolist(), self.nearest(found.children).tolist(), strict=True
+            parent.tolist(), word.tolist(), self.nearest(found.children).cpu().tolist(), strict=True
         ):
             parts[above].append(self.vocabulary[index] if known else None)
-        words, spans, errors = words_of(tree), graph.ndata["span"].tolist(), found.error.tolist()
+        words, spans, errors = words_of(tree), graph.ndata["span"].tolist(), found.error.cpu().tolist()
         return [
             Phrase(node, tuple(spans[node]), errors[node], below, words) for node, below in enumerate(parts) if below
         ]
@@ -233,18 +238,22 @@ def joins(
         joined: function from pairs of neighbours (R, 2, H) and their numbers of words (R, 2) to parents (R, H) and
             errors (R,).
         x: (B, T + 1, H) word vectors of B sentences; entries beyond the end of a sentence are not used.
-        length: (B,) number of words of each sentence, at most T.
+        length: (B,) number of words of each sentence, at most T, in host memory.
+
+    On another device are the vectors only: each step reads the errors of the new pairs, and nothing else.
     """
-    place = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
+    place = torch.arange(x.shape[1]).expand(x.shape[:2])
     before, after = place - 1, place + 1  # neighbours of each node; column T is beyond the end of every sentence
-    words, x, parent = torch.ones_like(x[..., 0]), x.clone(), torch.zeros_like(x)
+    x, parent = x.clone(), torch.zeros_like(x)
+    words = torch.ones(place.shape, dtype=x.dtype)
     error = torch.full_like(words, torch.inf)  # error of joining each node with the one after it
 
     def consider(rows: Tensor, left: Tensor, right: Tensor) -> None:
-        pair, below = (torch.stack([of[rows, left], of[rows, right]], dim=1) for of in (x, words))
-        made, cost = joined(pair, below)
-        parent[rows, left] = made
-        error[rows, left] = cost.masked_fill((left < 0) | (right >= length[rows]), torch.inf)
+        below = torch.stack([words[rows, left], words[rows, right]], dim=1)
+        row, first, second = all_to_device_of([rows, left, right], x)
+        made, cost = joined(torch.stack([x[row, first], x[row, second]], dim=1), below.to(x.device))
+        parent[row, first] = made
+        error[rows, left] = cost.cpu().masked_fill((left < 0) | (right >= length[rows]), torch.inf)
 
     rows, left = (place < length[:, None] - 1).nonzero(as_tuple=True)
     consider(rows, left, left + 1)
@@ -254,7 +263,8 @@ def joins(
         right = after[rows, left]
         yield list(zip(rows.tolist(), left.tolist(), right.tolist(), strict=True))
         beyond = after[rows, right]
-        x[rows, left] = parent[rows, left]
+        row, first = all_to_device_of([rows, left], x)
+        x[row, first] = parent[row, first]
         words[rows, left] += words[rows, right]
         error[rows, right] = torch.inf
         after[rows, left] = beyond

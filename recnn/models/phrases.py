@@ -104,7 +104,7 @@ class WordVectors(nn.Module):
                     "the character n-grams of the words (node data 'pieces') are missing: make the graph with "
                     f"subwords={buckets}, as in the model's configuration"
                 )
-            vectors = vectors + combined(pieces.to(word.device), self.pieces.weight, self.pieces.sparse)
+            vectors = vectors + combined(pieces, self.pieces.weight, self.pieces.sparse)
         return F.dropout(vectors, self.dropout, self.training)
 
 

@@ -9,6 +9,7 @@ from corpora import SENTIMENTS, bundled_sentiment
 from parsers import InputError, words_of
 from recnn import TreeBatches, TreeDataset, Vocabulary, loader
 from recnn.data.datasets import known
+from recnn.graphs.schedule import _levels as levels_of_depth
 from recnn.graphs.schedule import schedule
 
 torch.set_num_threads(1)
@@ -111,3 +112,24 @@ def test_workers_change_nothing_and_no_random_number_is_drawn(workers):
         assert torch.equal(forest.ndata["word"], words)
         cell = recnn.RecursiveCell(2, 3)
         assert recnn.propagate(cell, forest, torch.ones(len(words), 2)).hidden.shape == (len(words), 3)
+
+
+def test_workers_send_the_levels_with_the_batch(monkeypatch):
+    """They are not computed again in the main process, and are those that it would compute."""
+    data = TreeDataset(TREES, VOCABULARY, SENTIMENTS)
+    here: list[int] = []  # a worker appends to a copy of it
+
+    def counted(*arguments, levels=levels_of_depth):
+        here.append(1)
+        return levels(*arguments)
+
+    monkeypatch.setattr("recnn.graphs.schedule._levels", counted)
+    batches = TreeBatches(data.sizes, trees=15, seed=1)
+    sent = [schedule(forest) for forest in loader(data, batches, 2)]
+    assert not here
+    for one, indices in zip(sent, batches, strict=True):
+        other = schedule(data[indices])
+        for name in ("order", "rank", "tree", "parent", "slot"):
+            assert torch.equal(getattr(one, name), getattr(other, name)), name
+        assert one.offsets == other.offsets
+    assert len(here) == len(sent) == 3
