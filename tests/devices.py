@@ -2,8 +2,8 @@
 
 `Elsewhere` wraps a CPU tensor and reports the device "meta". Inside `elsewhere`, ``.to("meta")`` and factories with
 ``device="meta"`` make such tensors; operations compute on the wrapped values, but mixing them with tensors in host
-memory is an error, as on any device. Reads of a value by the host (``.item()``, ``nonzero``, ``equal``, masks as indices)
-are counted, and so are all operations there.
+memory is an error, as on any device. Reads of a value by the host (``.item()``, ``nonzero``, ``equal``, an
+index that is a mask) are counted, and so are copies to host memory.
 """
 
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ class Mode(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.reads = []
-        self.operations = 0
+        self.copies = 0
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         return computed(operation, args, kwargs or {}, self)
@@ -65,12 +65,10 @@ def computed(operation, args, kwargs, mode):
                 raise RuntimeError(
                     f"{operation}: expected all tensors on the device, found {part.shape} in host memory"
                 )
-    masks = operation in INDEXED and any(
-        isinstance(part, Elsewhere) and part.dtype == torch.bool for part in tensors[1:]
-    )
+    masked = operation in INDEXED and any(part is not None and part.dtype == torch.bool for part in args[1])
     if away and mode is not None:
-        mode.operations += 1
-    if away and (operation in READS or masks) and mode is not None:
+        mode.copies += operation is aten._to_copy.default and not there
+    if away and (operation in READS or masked) and mode is not None:
         mode.reads.append(str(operation))
     if there and device is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
