@@ -47,11 +47,11 @@ def _sentence(files: list[Path], number: int, texts: list[str]) -> Dependencies:
         raise error_at(files[1], number, 1, "a sentence without words")
     for file, text, count in ((files[0], texts[0], len(entries)), (files[2], texts[-1], len(relations or words))):
         if count != len(words):
-            raise error_at(file, number, len(text) + 1, f"expected an entry for each of {len(words)} words, found {count}")
+            problem = f"expected an entry for each of {len(words)} words, found {count}"
+            raise error_at(file, number, len(text) + 1, problem)
     for entry in entries:
         if not _NUMBER.fullmatch(entry[0]):
-            problem = f"the head {quoted(entry[0])} is not a number"
-            raise error_at(files[0], number, entry.start() + 1, problem)
+            raise error_at(files[0], number, entry.start() + 1, f"the head {quoted(entry[0])} is not a number")
     heads = [int(entry[0]) for entry in entries]
     kept = [index for index, head in enumerate(heads) if head >= 0]
     if not kept:
@@ -66,6 +66,6 @@ def _sentence(files: list[Path], number: int, texts: list[str]) -> Dependencies:
         tuple(place[heads[index]] for index in kept),
         tuple(relations[index] if relations else "" for index in kept),
     )
-    if problem := head_problem(sentence.words, sentence.heads):
-        raise error_at(files[0], number, entries[kept[problem[0]]].start() + 1, problem[1])
+    if found := head_problem(sentence.words, sentence.heads):
+        raise error_at(files[0], number, entries[kept[found[0]]].start() + 1, found[1])
     return sentence
