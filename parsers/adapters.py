@@ -28,10 +28,7 @@ def trees_from_spacy(doc: Any, constituency: bool = False) -> Iterator[Tree]:
         raise InputError("the document of spaCy has no dependencies: use a pipeline with a parser")
     for number, sentence in enumerate(doc.sents, 1):
         if constituency:
-            text = getattr(sentence._, "parse_string", None)
-            if text is None:
-                raise InputError("the document of spaCy has no phrase structure: add the pipe 'benepar'")
-            yield tree_from_brackets(text)
+            yield _phrases(number, sentence)
             continue
         tokens = [token for token in sentence if not token.text.isspace()]
         place = {token.i: position for position, token in enumerate(tokens, 1)}
@@ -70,6 +67,19 @@ def trees_from_stanza(document: Any, constituency: bool = False) -> Iterator[Tre
         if None in heads:
             raise InputError(f"sentence {number} of stanza has no dependencies: use the processor 'depparse'")
         yield _numbered(number, words, heads, relations)
+
+
+def _phrases(number: int, sentence: Any) -> Tree:
+    """Read what benepar adds to a sentence; it raises a bare Exception in a document that it has not parsed."""
+    try:
+        text = sentence._.parse_string
+    except Exception as error:
+        problem = f"has no phrase structure: add the pipe 'benepar' ({error})"
+        raise InputError(f"sentence {number} of spaCy {problem}") from None
+    try:
+        return tree_from_brackets(text)
+    except TreeError as error:
+        raise TreeError(f"sentence {number}, {error}") from None
 
 
 def _numbered(number: int, words: Sequence[str], heads: Sequence[int], relations: Sequence[str]) -> DependencyTree:

@@ -65,12 +65,19 @@ def test_spacy(doc):
 
 
 def test_benepar(doc):
+    def parse_string(sentence):
+        if sentence.doc is not doc:
+            raise Exception("No parse.")  # as benepar does
+        return PHRASES if sentence.start == 0 else "(S (N ducks) (V swam))"
+
     span = type(doc[0:1])
-    with pytest.raises(InputError, match="no phrase structure: add the pipe 'benepar'"):
+    with pytest.raises(InputError, match="sentence 1 of spaCy has no phrase structure: add the pipe 'benepar'"):
         next(trees_from_spacy(doc, constituency=True))
-    span.set_extension("parse_string", getter=lambda found: PHRASES if found.start == 0 else "(S (N ducks) (V swam))")
+    span.set_extension("parse_string", getter=parse_string)
     try:
         found = [brackets(tree) for tree in trees_from_spacy(doc, constituency=True)]
+        with pytest.raises(InputError, match=r"add the pipe 'benepar' \(No parse\.\)"):
+            next(trees_from_spacy(doc.copy(), constituency=True))
     finally:
         span.remove_extension("parse_string")
     assert found == [PHRASES, "(S (N ducks) (V swam))"]

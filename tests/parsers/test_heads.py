@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from nltk import Tree
 
-from parsers import binarise, dependencies, head_child, restore, words_of
+from parsers import binarise, dependencies, head_child, restore, tree_from_dependencies, words_of
 from tests.strategies import deep_tree, trees
 
 # Worked out by hand with the tables of Collins 1999, appendix A.
@@ -85,6 +85,14 @@ def test_dependencies_are_a_projective_tree(tree):
             while above not in (0, head):
                 above = heads[above - 1]
             assert above == head
+
+
+@given(trees())
+def test_a_dependency_tree_has_its_own_heads(tree):
+    heads = dependencies(tree)
+    assert dependencies(tree_from_dependencies(words_of(tree), heads)) == heads
+    phrases = tree_from_dependencies(["saw", "the", "boy"], [0, 3, 1], ["VP", "VP", "DT"])  # not as of its labels
+    assert dependencies(phrases) == [0, 3, 1]
 
 
 @given(trees())
