@@ -107,6 +107,14 @@ def test_what_a_dependency_tree_cannot(data):
         assert err.endswith(f"{message}\n")
 
 
+def test_the_autoencoder_takes_phrases_only(data):
+    for part in ("train", "dev"):
+        (data / "data" / f"{part}.conllu").write_text(conllu(ROWS[:1]))
+    status, out, err = recnn("train", "autoencoder", "--hidden-size", 4, "--data", "data", "--out", "run", cwd=data)
+    assert (status, out) == (1, "")
+    assert err == "recnn: expected trees of phrases, whose words are leaves, got dependency trees\n"
+
+
 def test_labels_of_sentences_with_given_trees(data):
     for part in ("train", "dev"):
         (data / "data" / f"{part}.labels").write_text("good\nbad\ngood\n")
