@@ -25,6 +25,8 @@ from .listops import read_listops as read_listops
 from .pairs import ENTAILMENTS as ENTAILMENTS
 from .pairs import SentencePair as SentencePair
 from .pairs import read_sick as read_sick
+from .pairs import read_tree_pairs as read_tree_pairs
+from .parents import read_parents as read_parents
 from .plain_text import read_text as read_text
 from .plain_text import read_words as read_words
 from .sentiment import SENTIMENT_SIZES as SENTIMENT_SIZES

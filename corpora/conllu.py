@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nltk import Tree
-
 from corpora.errors import error_at, quoted
 from corpora.text import WORD_LIMIT, fields, lines
+from parsers.dependency_trees import DependencyTree, head_problem, tree_from_dependencies
 
 _RANGE = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")  # a multiword token
 _EMPTY = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)")  # an empty node of the enhanced graph
@@ -64,26 +63,21 @@ class Dependencies(NamedTuple):
             position += 1
         return found
 
-    def tree(self) -> Tree:
-        """Convert to an nltk.Tree with a phrase for each word, labelled by the word's relation to its head.
-
-        The phrase contains the word itself, as a leaf, and the phrases of its dependents. If no dependencies cross, the
-        leaves are in the order of the sentence.
+    def tree(self) -> DependencyTree:
+        """Convert to an nltk.Tree, see `parsers.DependencyTree`; with `recnn.tree_to_graph` each word is a node.
 
         >>> print(Dependencies(("the", "boy", "slept"), (2, 3, 0), ("det", "nsubj", "root")).tree())
         (root (nsubj (det the) boy) slept)
+
+        Raises:
+            TreeError: the heads do not form a tree; those of `read_conllu` do.
         """
-        phrases = [Tree(relation, []) for relation in self.relations]
-        root = Tree("", [])
-        for phrase, word, head in zip(phrases, self.words, self.heads, strict=True):
-            phrase.append(word)
-            (phrases[head - 1] if head else root).append(phrase)
-        return root[0]
+        return tree_from_dependencies(self.words, self.heads, self.relations)
 
     def nodes(self) -> list[tuple[int, dict[str, str]]]:
         """Return a node for each word, for networkx: its position, and its word and relation as attributes.
 
-        With `arcs` it makes the tree in which inner nodes have words::
+        With `arcs` it makes the graph of `tree`, but for the positions of the words::
 
             tree = networkx.DiGraph()
             tree.add_nodes_from(sentence.nodes())
@@ -221,8 +215,10 @@ class _Sentence:
                 raise error_at(
                     self.path, line, 1, f"the multiword token {name} ends beyond the last word, {len(self.words)}"
                 )
-        _check_heads(self.path, self.words)
-        form, head, relation, lemma, upos, xpos, features, _, _ = zip(*self.words, strict=True)
+        form, head, relation, lemma, upos, xpos, features, rows, columns = zip(*self.words, strict=True)
+        if problem := head_problem(form, head):
+            index, text = problem
+            raise error_at(self.path, rows[index], columns[index], text)
         return Dependencies(
             form, head, relation, lemma, upos, xpos, features, tuple(token for _, token in self.multiword)
         )
@@ -230,24 +226,3 @@ class _Sentence:
 
 def _specified(text: str) -> str | None:
     return None if text == "_" else text
-
-
-def _check_heads(path: str | Path, words: list[_Word]) -> None:
-    """Refuse heads that do not form a tree."""
-    roots = 0
-    for word in words:
-        roots += word.head == 0
-        if word.head > len(words):
-            raise error_at(path, word.line, word.column, f"the head {word.head} is beyond the last word, {len(words)}")
-        if word.head == 0 and roots > 1:
-            raise error_at(path, word.line, word.column, f"{quoted(word.form)} is a second root")
-    state = [0] * (len(words) + 1)  # the word whose path to the root first visited this one
-    state[0] = -1
-    for start in range(1, len(words) + 1):
-        node = start
-        while not state[node]:
-            state[node] = start
-            node = words[node - 1].head
-        if state[node] == start:
-            word = words[node - 1]
-            raise error_at(path, word.line, word.column, f"the heads form a cycle through {quoted(word.form)}")

@@ -1,14 +1,18 @@
 """Labelled trees from files of several formats."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from corpora.errors import error_at
+from corpora.text import lines
 from parsers.shapes import Shape, shaped
 from parsers.tokens import tokenize
 
 if TYPE_CHECKING:
     from nltk import Tree
+
+    from corpora.conllu import Dependencies
 
 Form = Literal["sst", "trees", "listops", "sentences"]
 
@@ -21,13 +25,19 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "
         form: format of the file: "sst", see `read_sst`; "trees", brackets with any labels, see `read_trees`; "listops",
             see `read_listops`, as binary trees with the value of each complete expression, see `listops_tree`; or
             "sentences", a label, a tab and a sentence per line, see `read_labelled`, as trees with the label at the
-            root over the words of `parsers.tokenize`.
+            root over the words of `parsers.tokenize`. A file ``NAME.conllu`` or ``NAME.parents`` has dependency trees,
+            see `read_conllu` and `read_parents`: for "trees" with relations as labels, for "sentences" with the lines
+            of ``NAME.labels`` as labels of the roots.
         shape: shape of the trees over "sentences", see `parsers.shaped`.
 
     Raises:
         CorpusError: the file is malformed.
         OSError: the file cannot be read.
     """
+    if form in ("trees", "sentences") and (sentences := _dependencies(Path(path))):
+        if form == "trees":
+            return (sentence.tree() for sentence in sentences)
+        return _with_labels(sentences, Path(path).with_suffix(".labels"))
     if form == "sst":
         from corpora.sst import read_sst
 
@@ -43,3 +53,31 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "
     from corpora.treebanks import read_trees
 
     return read_trees(path)
+
+
+def _dependencies(path: Path) -> "Iterator[Dependencies] | None":
+    """Read a file of dependency trees; None for other files."""
+    if path.suffix == ".conllu":
+        from corpora.conllu import read_conllu
+
+        return read_conllu(path)
+    if path.suffix == ".parents":
+        from corpora.parents import read_parents
+
+        return read_parents(path)
+    return None
+
+
+def _with_labels(sentences: "Iterable[Dependencies]", path: Path) -> "Iterator[Tree]":
+    """Make trees whose roots have the labels in the lines of a file."""
+    number = 0
+    labels = lines(path)
+    for number, sentence in enumerate(sentences, 1):
+        _, label = next(labels, (number, ""))
+        if not label.strip():
+            raise error_at(path, number, 1, f"expected the label of sentence {number}")
+        tree = sentence._replace(relations=("",) * len(sentence.words)).tree()
+        tree.set_label(label)
+        yield tree
+    if next(labels, None) is not None:
+        raise error_at(path, number + 1, 1, f"expected {number} labels, one for each sentence")

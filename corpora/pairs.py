@@ -4,13 +4,18 @@ Marelli et al., "A SICK cure for the evaluation of compositional distributional 
 """
 
 from collections.abc import Iterator
-from math import isfinite
+from itertools import zip_longest
+from math import isfinite, nan
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from corpora.errors import error_at, quoted
+from corpora.labelled_trees import read_labelled_trees
 from corpora.text import fields, lines
 from corpora.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from nltk import Tree
 
 ENTAILMENTS = Vocabulary(["CONTRADICTION", "NEUTRAL", "ENTAILMENT"], unknown=None)
 
@@ -25,15 +30,15 @@ class SentencePair(NamedTuple):
 
     Attributes:
         name: ``pair_ID`` of the pair.
-        first: first sentence.
-        second: second sentence.
+        first: first sentence, or a tree over it.
+        second: second sentence, likewise.
         relatedness: relatedness score, 1.0 to 5.0.
         entailment: relation of the first sentence to the second, one of `ENTAILMENTS`.
     """
 
     name: str
-    first: str
-    second: str
+    first: "str | Tree"
+    second: "str | Tree"
     relatedness: float
     entailment: str
 
@@ -70,18 +75,59 @@ def read_sick(path: str | Path, part: str | None = None) -> Iterator[SentencePai
         for column, sentence in (first, second):
             if not sentence.strip():
                 raise error_at(path, number, column, "an empty sentence")
-        try:
-            relatedness = float(score)
-        except ValueError:
-            raise error_at(path, number, score_column, f"the relatedness {quoted(score)} is not a number") from None
-        if not (isfinite(relatedness) and 1 <= relatedness <= 5):
-            raise error_at(path, number, score_column, f"expected a relatedness from 1 to 5, found {score}")
-        if judgement not in ENTAILMENTS:
-            problem = f"the entailment {quoted(judgement)} is not one of {', '.join(ENTAILMENTS)}"
-            raise error_at(path, number, judgement_column, problem)
+        relatedness = _relatedness(path, number, score_column, score)
+        entailment = _entailment(path, number, judgement_column, judgement)
         if rest and rest[0][1] != part:
             continue
         found += 1
-        yield SentencePair(name, first[1], second[1], relatedness, judgement)
+        yield SentencePair(name, first[1], second[1], relatedness, entailment)
     if not found:
         raise error_at(path, 1, 1, f"no sentence pair{f' of the part {part}' if part else ''} in this file")
+
+
+def read_tree_pairs(
+    folder: str | Path, answer: Literal["relatedness", "entailment"] = "relatedness"
+) -> "Iterator[SentencePair]":
+    """Read sentence pairs with their dependency trees from a folder, in the layout of Tai, Socher and Manning 2015.
+
+    The trees are in ``a.parents`` and ``b.parents``, see `read_parents`, or in ``a.conllu`` and ``b.conllu``, see
+    `read_conllu`. Each line of ``sim.txt`` has the relatedness of a pair, or each line of ``ent.txt`` its entailment.
+
+    Args:
+        folder: the folder of a part, such as ``train``.
+        answer: what to read; the other has no value, NaN or an empty string.
+
+    Raises:
+        CorpusError: a file is malformed, or the files do not have equally many sentences and answers. All pairs before
+            it have been yielded.
+        OSError: a file cannot be read.
+    """
+    folder = Path(folder)
+    answers = folder / ("sim.txt" if answer == "relatedness" else "ent.txt")
+    files = [folder / f"{side}.conllu" for side in "ab"]
+    if not files[0].exists():
+        files = [folder / f"{side}.parents" for side in "ab"]
+    for number, (row, first, second) in enumerate(zip_longest(lines(answers), *map(read_labelled_trees, files)), 1):
+        for file, item in zip((answers, *files), (row, first, second), strict=True):
+            if item is None:
+                raise error_at(file, number, 1, f"nothing for the pair {number}, which other files have")
+        text = row[1].strip()
+        relatedness = _relatedness(answers, number, 1, text) if answer == "relatedness" else nan
+        entailment = _entailment(answers, number, 1, text) if answer == "entailment" else ""
+        yield SentencePair(str(number), first, second, relatedness, entailment)
+
+
+def _relatedness(path: str | Path, line: int, column: int, text: str) -> float:
+    try:
+        relatedness = float(text)
+    except ValueError:
+        raise error_at(path, line, column, f"the relatedness {quoted(text)} is not a number") from None
+    if not (isfinite(relatedness) and 1 <= relatedness <= 5):
+        raise error_at(path, line, column, f"expected a relatedness from 1 to 5, found {text}")
+    return relatedness
+
+
+def _entailment(path: str | Path, line: int, column: int, text: str) -> str:
+    if text not in ENTAILMENTS:
+        raise error_at(path, line, column, f"the entailment {quoted(text)} is not one of {', '.join(ENTAILMENTS)}")
+    return text

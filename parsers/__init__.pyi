@@ -1,5 +1,9 @@
+from .adapters import trees_from_spacy as trees_from_spacy
+from .adapters import trees_from_stanza as trees_from_stanza
 from .bracketed import brackets as brackets
 from .bracketed import tree_from_brackets as tree_from_brackets
+from .dependency_trees import DependencyTree as DependencyTree
+from .dependency_trees import tree_from_dependencies as tree_from_dependencies
 from .errors import EmptySentenceError as EmptySentenceError
 from .errors import GrammarError as GrammarError
 from .errors import InputError as InputError

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nltk import Tree
 
+from parsers.dependency_trees import DependencyTree
 from parsers.trees import constituents, plain_label
 
 # Collins 1999, appendix A: the side from which the search begins, and the labels in the order of their priority.
@@ -91,7 +92,8 @@ def dependencies(tree: Tree) -> list[int]:
     """Return the head of each word of a tree: the position of another word, from 1, or 0 for the root, as in CoNLL-U.
 
     The heads are those of `head_child`; function tags and indices of labels are ignored. Traces are words: remove them
-    with `without_traces` first.
+    with `without_traces` first. A `DependencyTree` has its own heads; this is the inverse of `tree_from_dependencies`,
+    if no dependencies cross.
 
     >>> dependencies(Tree.fromstring("(S (NP (DT the) (NN boy)) (VP (VBD saw) (NP (PRP$ her) (NN duck))))"))
     [2, 3, 0, 5, 3]
@@ -106,9 +108,13 @@ def dependencies(tree: Tree) -> list[int]:
         children[found[index].parent].append(index)
     words = [c.start for c in found]  # of each node, the word that is its head
     heads = [0] * found[0].end
+    own = isinstance(tree, DependencyTree)
     for index in range(len(found) - 1, -1, -1):
         if below := children[index]:
-            head = below[head_child(labels[index], [labels[child] for child in below])]
+            if own:
+                head = next(child for child in below if isinstance(found[child].node, str))
+            else:
+                head = below[head_child(labels[index], [labels[child] for child in below])]
             words[index] = words[head]
             for child in below:
                 if child != head:

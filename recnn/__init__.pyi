@@ -42,6 +42,7 @@ from .gradients.probes import watch as watch
 from .graphs.convert import Vocabulary as Vocabulary
 from .graphs.convert import batch as batch
 from .graphs.networkx_trees import graph_to_networkx as graph_to_networkx
+from .graphs.convert import dependencies_to_graph as dependencies_to_graph
 from .graphs.convert import graph_to_productions as graph_to_productions
 from .graphs.convert import graph_to_sequence as graph_to_sequence
 from .graphs.convert import graph_to_tree as graph_to_tree

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -40,6 +41,14 @@ ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a model, or of a training run for its best model.")
 ]
 Trees = Annotated[Path | None, typer.Option(help="File of bracketed trees instead of sentences.")]
+
+TreeFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of trees instead of sentences: brackets, or dependencies in CoNLL-U (NAME.conllu) or as heads "
+        "(NAME.parents with NAME.toks)."
+    ),
+]
 
 
 def _described(name: str) -> Any:
@@ -153,7 +162,7 @@ def part_of(folder: str | Path, part: str) -> Path:
     Raises:
         InputError: the folder has no such file.
     """
-    names = [f"{part}.txt", f"{part}.tsv", _SICK[part]]
+    names = [*(f"{part}.{suffix}" for suffix in ("txt", "tsv", "conllu", "parents")), _SICK[part]]
     for name in names:
         if (Path(folder) / name).exists():
             return Path(folder) / name
@@ -173,8 +182,11 @@ def prepared(trees: Iterable[Tree], preparation: Preparation, path: Path) -> Ite
     Raises:
         InputError: a tree cannot be transformed; the message has its number.
     """
+    asked = any(getattr(preparation, field.name) for field in fields(Preparation))
     for number, tree in enumerate(trees, 1):
         try:
+            if asked and isinstance(tree, parsers.DependencyTree):
+                raise parsers.TreeError("only trees of phrases can be transformed, not dependency trees")
             if preparation.without_traces:
                 tree = parsers.without_traces(tree)
             if preparation.without_functions:
@@ -192,8 +204,11 @@ def fitting(tree: Tree, arity: Arity) -> Tree:
     The nodes that this adds have no label, and so no target.
 
     Raises:
-        InputError: ``arity`` is 1, and a node has more children.
+        InputError: ``arity`` is 1, and a node has more children; or the tree is a dependency tree, which cannot be
+            binarised.
     """
+    if isinstance(tree, parsers.DependencyTree):
+        return _fitting_dependencies(tree, arity)
     children = (0 if isinstance(c.node, str) else len(c.node) for c in parsers.constituents(tree))
     most = max(children)
     if arity == "sum" or most <= arity:
@@ -201,6 +216,16 @@ def fitting(tree: Tree, arity: Arity) -> Tree:
     if arity < 2:
         raise InputError(f"a node of the tree has {most} children, but --arity is 1: train with --arity 2")
     return parsers.binarise(tree, labelled=False)
+
+
+def _fitting_dependencies(tree: parsers.DependencyTree, arity: Arity) -> Tree:
+    if arity != "sum":
+        for node, *_ in parsers.constituents(tree):
+            if not isinstance(node, str) and len(node) - 1 > arity:
+                (word,) = (child for child in node if isinstance(child, str))
+                problem = f"{word!r} has {len(node) - 1} dependents, but --arity is {arity}"
+                raise InputError(f"{problem}: train with --arity sum")
+    return tree
 
 
 def draw_one(trees: Iterator[Tree], svg: Path) -> None:

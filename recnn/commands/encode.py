@@ -24,6 +24,7 @@ from recnn.commands.common import (
     Failures,
     OnDevice,
     Sentences,
+    TreeFile,
     WithoutFunctions,
     WithoutTraces,
     counted,
@@ -48,7 +49,7 @@ torch = lazy_loader.load("torch")
 def encode(
     sentences: Sentences = None,
     grammar: Grammar = "duck",
-    trees: Annotated[Path | None, typer.Option(help="File of bracketed trees to encode instead of sentences.")] = None,
+    trees: TreeFile = None,
     without_traces: WithoutTraces = False,
     without_functions: WithoutFunctions = False,
     collapse_unaries: CollapseUnaries = False,
@@ -87,7 +88,7 @@ def encode(
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(to))  # before the work
         groups: Iterable[list[Parse]]
         if trees is not None:
-            read = list(prepared(corpora.read_trees(trees), preparation, trees))
+            read = list(prepared(corpora.read_labelled_trees(trees), preparation, trees))
             words = (word for tree in read for word in parsers.words_of(tree))
             encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +10,8 @@ from rich import box
 from rich.table import Table
 
 import corpora
-from recnn.commands.common import folder_of, out, part_of
+from corpora.pairs import SentencePair
+from recnn.commands.common import fitting, folder_of, out, part_of
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
 from recnn.data.sources import FolderData
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from recnn.models.pairs import PairModel
     from recnn.training.objectives.base import Objective
 
+Answer = Literal["relatedness", "entailment"]
+
 
 @trains("relatedness", data=FolderData, network=PairNetworkConfig, words=WordTraining, training=TreeTraining)
 def relatedness(
@@ -29,7 +33,8 @@ def relatedness(
     """Predict how related two sentences are.
 
     The scale is 1 to 5, as in SICK. --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and
-    dev.txt), or with the whole SICK.txt.
+    dev.txt), or with the whole SICK.txt. For given dependency trees and --arity sum, it has the folders train and dev,
+    each with a.conllu and b.conllu (or a.toks, a.parents, b.toks and b.parents) and sim.txt.
     """
     return _pairs("relatedness", data, network, words, training)
 
@@ -41,13 +46,15 @@ def entailment(
     """Predict whether one sentence follows from another.
 
     The classes are those of SICK: entailment, contradiction or neutral. --data takes a folder with SICK_train.txt and
-    SICK_trial.txt (or train.txt and dev.txt), or with the whole SICK.txt.
+    SICK_trial.txt (or train.txt and dev.txt), or with the whole SICK.txt. For given dependency trees and --arity sum,
+    it has the folders train and dev, each with a.conllu and b.conllu (or a.toks, a.parents, b.toks and b.parents) and
+    ent.txt.
     """
     return _pairs("entailment", data, network, words, training)
 
 
 def _pairs(
-    answer: Literal["relatedness", "entailment"],
+    answer: Answer,
     data: FolderData,
     network: PairNetworkConfig,
     words: WordTraining,
@@ -55,13 +62,25 @@ def _pairs(
 ) -> "Objective":
     from recnn.training.objectives.pairs import PairObjective
 
-    folder = folder_of(data.data)
-    whole = Path(folder) / "SICK.txt"
-    if whole.exists():
-        train, dev = (list(corpora.read_sick(whole, part)) for part in ("TRAIN", "TRIAL"))
-    else:
-        train, dev = (list(corpora.read_sick(part_of(folder, part))) for part in ("train", "dev"))
+    folder = Path(folder_of(data.data))
+    train, dev = ([_fitting(pair, network) for pair in _read(folder, part, answer)] for part in ("train", "dev"))
     return PairObjective(PairConfig(answer=answer, **values_of(network)), training, train, dev, words)
+
+
+def _read(folder: Path, part: Literal["train", "dev"], answer: Answer) -> Iterator[SentencePair]:
+    if (folder / part).is_dir():
+        return corpora.read_tree_pairs(folder / part, answer)
+    if (whole := folder / "SICK.txt").exists():
+        return corpora.read_sick(whole, {"train": "TRAIN", "dev": "TRIAL"}[part])
+    return corpora.read_sick(part_of(folder, part))
+
+
+def _fitting(pair: SentencePair, network: PairNetworkConfig) -> SentencePair:
+    """Check that the trees of a pair fit the network, if they are given."""
+    for sentence in (pair.first, pair.second):
+        if not isinstance(sentence, str):
+            fitting(sentence, network.max_children)
+    return pair
 
 
 def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
@@ -69,7 +88,9 @@ def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
     from recnn.data.batches import TreeBatches
     from recnn.training.objectives.pairs import pair_dataset, pair_measures
 
-    pairs = pair_dataset(list(corpora.read_sick(data)), model.config, model.vocabulary)
+    trees = Path(data).is_dir()
+    read = corpora.read_tree_pairs(data, model.config.answer) if trees else corpora.read_sick(data)
+    pairs = pair_dataset([_fitting(pair, model.config) for pair in read], model.config, model.vocabulary)
     measures = pair_measures(model.config)
     for indices in TreeBatches(pairs.sizes, nodes=4096, shuffle=False):
         batch = pairs[indices]

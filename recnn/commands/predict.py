@@ -20,7 +20,7 @@ from recnn.commands.common import (
     OnDevice,
     Sentences,
     Svg,
-    Trees,
+    TreeFile,
     draw_one,
     either,
     fail,
@@ -47,7 +47,7 @@ _DEEPEST = 100  # levels: with more, the guides of a deep tree would be quadrati
 def predict(
     model: ModelFolder,
     sentences: Sentences = None,
-    trees: Trees = None,
+    trees: TreeFile = None,
     grammar: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +69,8 @@ def predict(
     For a model of sentiment, sentences are parsed with the grammar of the bundled treebank; a sentence without a parse
     gets a tree of the model's --shape, with a message on standard error. With --grammar, a sentence without a parse is
     an error. For a model of ListOps, a sentence is an expression such as "[MAX 2 [MIN 4 7 ] 0 ]".
+
+    A node of a dependency tree is printed with its own word, and in JSON with the position of this.
     """
     either(sentences, trees)
     if svg is not None and as_json:
@@ -76,7 +78,7 @@ def predict(
     found = read_model(model, recnn.TreeClassifier, device)
     with Failures() as failures:
         if trees is not None:
-            read = corpora.read_trees(trees)
+            read = corpora.read_labelled_trees(trees)
         else:
             parser = _parser(found, grammar, max_edges, timeout)
             read = _parsed(found, read_sentences(sentences, failures), parser, grammar is not None, tokens, failures)
@@ -159,7 +161,7 @@ def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
     for child, parent in zip(*(ends.tolist() for ends in graph.edges()), strict=True):
         parents[child] = parent
     labels = model.config.labels
-    return [
+    nodes = [
         {
             "label": labels[int(row.argmax())],
             "probabilities": dict(zip(labels, row.tolist(), strict=True)),
@@ -168,16 +170,30 @@ def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
         }
         for row, span, parent in zip(probabilities.cpu(), graph.ndata["span"].tolist(), parents, strict=True)
     ]
+    if isinstance(tree, parsers.DependencyTree):
+        for node, position in zip(nodes, graph.ndata["position"].tolist(), strict=True):
+            node["position"] = position
+    return nodes
+
+
+def _own_span(node: dict[str, Any]) -> tuple[int, int]:
+    """The span of a phrase, or of a word without its dependents."""
+    position = node.get("position")
+    return (position, position) if position else node["span"]
 
 
 def _labelled(nodes: list[dict[str, Any]], words: list[str]) -> Tree:
     """Make a tree with the predictions as labels."""
     made = [nltk.Tree(f"{node['label']} {_percent(node)}", []) for node in nodes]
+    before = [0] * len(nodes)  # number of dependents before the word of a node
     for node, own in zip(nodes[1:], made[1:], strict=True):
-        made[node["parent"]].append(own)
-    for node, own in zip(nodes, made, strict=True):
-        start, end = node["span"]
-        own.extend([] if own else words[start - 1 : end])
+        above = node["parent"]
+        made[above].append(own)
+        before[above] += node["span"][1] < nodes[above].get("position", 0)
+    for node, own, place in zip(nodes, made, before, strict=True):
+        if "position" in node or not own:
+            start, end = _own_span(node)
+            own[place:place] = words[start - 1 : end]
     return made[0]
 
 
@@ -196,7 +212,7 @@ def _drawn(nodes: list[dict[str, Any]], words: list[str]) -> Iterator[Text]:
         node = nodes[index]
         style = _COLOURS[node["label"]] if polar else "bold"
         deep = f"level {level}: " if level > _DEEPEST else ""
-        label, phrase = f"{node['label']} {_percent(node)}", shown_words(words, *node["span"])
+        label, phrase = f"{node['label']} {_percent(node)}", shown_words(words, *_own_span(node))
         yield Text.assemble((guide, "dim"), deep, (printable(label), style), f"  {printable(phrase)}")
         for place, child in enumerate(reversed(below[index])):
             own, more = ("├── ", "│   ") if place else ("└── ", "    ")

@@ -49,7 +49,8 @@ def treebank(
 ) -> "Objective":
     """Predict the labels of the nodes of any treebank.
 
-    --data takes trees in Penn Treebank brackets; a node with an empty label has no target. Nodes with more children
+    --data takes trees in Penn Treebank brackets, or with --arity sum dependency trees in CoNLL-U (train.conllu and
+    dev.conllu), whose relations are learnt. A node with an empty label has no target. Nodes with more children
     than --arity are binarised: the uppermost of the new nodes has the label, the others have none. With --arity sum
     they stay as they are.
     """
@@ -64,7 +65,8 @@ def sentences(
     """Predict the label of a sentence.
 
     --data takes files with a label, a tab and a sentence on each line. Each sentence gets a tree of the shape --shape,
-    which --model sequence does not use.
+    which --model sequence does not use. For given dependency trees and --arity sum, --data takes train.conllu (or
+    train.toks and train.parents) with a label on each line of train.labels, and the same for dev.
     """
     parts = _read(data.data, "sentences", network)
     return _objective(network, words, training, parts, _labels_of(parts), "sentences", "roots")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from recnn.graphs.devices import all_to_device_of
+from recnn.graphs.structure import word_positions
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -47,7 +48,7 @@ def add_pieces(graph: DGLGraph, words: Iterable[str], buckets: int) -> None:
     table = torch.tensor([[*row, *[-1] * (MOST - len(row))] for row in rows], dtype=torch.int32)
     pieces = torch.full((graph.num_nodes(), MOST), -1, dtype=torch.int32)
     leaves = graph.ndata["word"] >= 0
-    pieces[leaves] = table[graph.ndata["span"][leaves, 1] - 1]  # the word of a node in a chain is the last of its span
+    pieces[leaves] = table[word_positions(graph)[leaves] - 1]
     graph.ndata["pieces"] = pieces
 
 

@@ -2,9 +2,10 @@
 
 A tree is a DGLGraph with an edge from each child to its parent. Node data, int64 throughout:
 
-    word   (N,)    index in the vocabulary, -1 where a node has no word
-    label  (N,)    index in the table of labels, -1 where a node has no label
-    span   (N, 2)  1-based positions of the first and last leaf below the node
+    word      (N,)    index in the vocabulary, -1 where a node has no word
+    label     (N,)    index in the table of labels, -1 where a node has no label
+    span      (N, 2)  1-based positions of the first and last leaf below the node, or word of a dependency tree
+    position  (N,)    1-based position of the node's word, in dependency trees only, where all nodes have words
 
 and edge data ``slot`` (E,), the position of the child among its siblings, from 0. A word and the part of speech above
 it are one leaf node. Nodes are numbered breadth first from the root. A sequence is a chain with the edges t -> t+1,
@@ -23,8 +24,10 @@ import torch
 from nltk import Tree
 
 from corpora.vocabulary import Vocabulary as Vocabulary
+from parsers.dependency_trees import DependencyTree, tree_from_dependencies
+from parsers.errors import TreeError
 from parsers.rules import Rule, productions, tree_from_productions
-from parsers.trees import constituents
+from parsers.trees import Constituent, constituents
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
 from recnn.graphs.structure import build, children_of, name_nodes, names_of
@@ -37,15 +40,19 @@ def tree_to_graph(tree: Tree, vocabulary: Vocabulary | None = None, labels: Voca
     """Convert an nltk.Tree of any arity and depth to a graph.
 
     Args:
-        tree: the tree; a phrase over one word, such as ``(Noun boy)``, becomes one node.
+        tree: the tree; a phrase over one word, such as ``(Noun boy)``, becomes one node. In a `parsers.DependencyTree`
+            every phrase becomes one node together with its own word.
         vocabulary: indices of the words; by default a vocabulary of the words of the tree, in breadth-first order.
         labels: indices of the labels; by default a vocabulary of the labels of the tree, in breadth-first order.
 
     Raises:
-        TreeError: a phrase without words, or a label or word that is not a string.
+        TreeError: a phrase without words, or a label or word that is not a string; in a dependency tree, a phrase with
+            several words of its own or none.
         InputError: a word or label is not in a closed vocabulary.
     """
     found = constituents(tree)
+    if isinstance(tree, DependencyTree):
+        return _dependency_graph(found, vocabulary, labels)
     only_child = [isinstance(c.node, str) and c.parent >= 0 and len(found[c.parent].node) == 1 for c in found]
     index = list(accumulate((not only for only in only_child), initial=-1))[1:]  # in preorder, without those words
     kept = [c for c, only in zip(found, only_child, strict=True) if not only]
@@ -83,6 +90,29 @@ def productions_to_graph(
     return tree_to_graph(tree_from_productions(words, rules), vocabulary, labels)
 
 
+def dependencies_to_graph(
+    words: Sequence[str],
+    heads: Sequence[int],
+    relations: Sequence[str] | None = None,
+    vocabulary: Vocabulary | None = None,
+    labels: Vocabulary | None = None,
+) -> DGLGraph:
+    """Convert a dependency tree to a graph with one node for each word, whose children are its dependents.
+
+    Args:
+        words: the n words.
+        heads: position of the head of each word, 1 to n, or 0 for the root, as in CoNLL-U.
+        relations: relation of each word to its head, the label of its node; by default empty labels.
+        vocabulary: as in `tree_to_graph`.
+        labels: as in `tree_to_graph`.
+
+    Raises:
+        TreeError: the heads do not form a tree, see `parsers.tree_from_dependencies`.
+        InputError: as in `tree_to_graph`.
+    """
+    return tree_to_graph(tree_from_dependencies(words, heads, relations), vocabulary, labels)
+
+
 def sequence_to_graph(tokens: Sequence[str], vocabulary: Vocabulary | None = None) -> DGLGraph:
     """Convert a sequence to a chain: node t has token t, and its only child is node t-1.
 
@@ -117,11 +147,13 @@ def graph_to_tree(
         labels: labels of the indices; by default ``graph.labels``.
 
     Raises:
-        GraphError: not one tree (see `children_of`), a leaf without a word, an inner node with a word, or an index
-            without an entry in its table.
+        GraphError: not one tree (see `children_of`), a leaf without a word, an inner node with a word, other than in a
+            dependency tree, or an index without an entry in its table.
     """
     children, root = children_of(graph)
     words, names = names_of(graph, "word", vocabulary), names_of(graph, "label", labels)
+    if "position" in graph.ndata:
+        return _dependency_tree(graph, children, words, names)[root]
     made: list[Tree | str] = []
     agenda: list[tuple[int, list[Tree | str]]] = [(root, made)]
     while agenda:
@@ -209,6 +241,46 @@ def unbatch(forest: DGLGraph) -> list[DGLGraph]:
         for name in ("vocabulary", "labels"):
             setattr(graph, name, getattr(forest, name, None))
     return graphs
+
+
+def _dependency_graph(
+    found: Sequence[Constituent], vocabulary: Vocabulary | None, labels: Vocabulary | None
+) -> DGLGraph:
+    """Build the graph of a dependency tree from its constituents."""
+    phrases = {index: place for place, index in enumerate(i for i, c in enumerate(found) if isinstance(c.node, Tree))}
+    own: dict[int, tuple[str, int]] = {}  # of each phrase, its word and the position of this
+    for node, start, _, parent in found:
+        if isinstance(node, str):
+            if parent in own:
+                raise TreeError(f"a phrase of a dependency tree has two words: {own[parent][0]!r} and {node!r}")
+            own[parent] = node, start
+    for index in phrases:
+        if index not in own:
+            raise TreeError(f"a phrase of a dependency tree has no word of its own (at word {found[index].start})")
+    kept = [found[index] for index in phrases]
+    return build(
+        [phrases.get(c.parent, -1) for c in kept],
+        [own[index][0] for index in phrases],
+        [c.node.label() for c in kept if isinstance(c.node, Tree)],
+        vocabulary,
+        labels,
+        positions=[own[index][1] for index in phrases],
+    )
+
+
+def _dependency_tree(
+    graph: DGLGraph, children: list[list[int]], words: list[str | None], names: list[str | None]
+) -> list[DependencyTree]:
+    """Make the subtree of each node of a dependency tree."""
+    trees = [DependencyTree(name or "", []) for name in names]
+    position, last = graph.ndata["position"].tolist(), graph.ndata["span"][:, 1].tolist()
+    for node, (tree, word) in enumerate(zip(trees, words, strict=True)):
+        if word is None:
+            raise GraphError(f"node {node} of a dependency tree has no word")
+        before = sum(last[child] < position[node] for child in children[node])
+        below = [trees[child] for child in children[node]]
+        tree.extend([*below[:before], word, *below[before:]])
+    return trees
 
 
 def _check_same_data(graphs: Sequence[DGLGraph]) -> None:

@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from corpora.vocabulary import Vocabulary
 from recnn.errors import GraphError
@@ -23,6 +24,7 @@ def build(
     vocabulary: Vocabulary | None = None,
     labels: Vocabulary | None = None,
     slots: Sequence[int] | None = None,
+    positions: Sequence[int] | None = None,
 ) -> DGLGraph:
     """Build the graph of a tree, with the node and edge data described in `recnn.graphs.convert`.
 
@@ -33,6 +35,8 @@ def build(
         vocabulary: indices of the words; by default a vocabulary of these words, in breadth-first order.
         labels: indices of the labels; by default a vocabulary of these labels, in breadth-first order.
         slots: the slot of each node below its parent, ascending among siblings; by default 0, 1, ... .
+        positions: the position of the word of each node, from 1, if inner nodes have words, too; by default the leaves
+            are counted.
     """
     depth = [0] * len(parents)
     slot = [0] * len(parents)
@@ -41,9 +45,13 @@ def build(
         depth[node] = depth[parent] + 1
         slot[node] = degree[parent] if slots is None else slots[node]
         degree[parent] += 1
-    last = list(accumulate((below == 0 for below in degree), initial=0))[1:]  # number of leaves up to each node
-    first = [leaves + (degree[node] > 0) for node, leaves in enumerate(last)]
+    if positions is None:
+        last = list(accumulate((below == 0 for below in degree), initial=0))[1:]  # number of leaves up to each node
+        first = [leaves + (degree[node] > 0) for node, leaves in enumerate(last)]
+    else:
+        first, last = list(positions), list(positions)
     for node in reversed(range(1, len(parents))):
+        first[parents[node]] = min(first[parents[node]], first[node])
         last[parents[node]] = max(last[parents[node]], last[node])
 
     # In preorder, nodes of one depth are in order from left to right, so a stable sort by depth is breadth first.
@@ -55,8 +63,16 @@ def build(
     graph = _dgl.graph((torch.arange(1, len(parents)), above), num_nodes=len(parents))
     graph.edata["slot"] = torch.tensor([slot[node] for node in order[1:]], dtype=torch.int64)
     graph.ndata["span"] = torch.tensor([(first[node], last[node]) for node in order], dtype=torch.int64)
+    if positions is not None:
+        graph.ndata["position"] = torch.tensor([positions[node] for node in order], dtype=torch.int64)
     name_nodes(graph, [words[node] for node in order], [names[node] for node in order], vocabulary, labels)
     return graph
+
+
+def word_positions(graph: DGLGraph) -> Tensor:
+    """Return the position of the word of each node in its sentence, from 1, (N,); undefined where there is none."""
+    found: Tensor = graph.ndata["position"] if "position" in graph.ndata else graph.ndata["span"][:, 1]
+    return found
 
 
 def name_nodes(

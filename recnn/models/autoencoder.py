@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.vocabulary import Vocabulary
+from parsers.dependency_trees import DependencyTree
 from parsers.errors import TreeError
 from parsers.trees import words_of
 from recnn.cells.base import Nodes
@@ -121,7 +122,13 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         return Reconstruction(states, children, states.new_zeros(len(word)).index_add(0, parent, error))
 
     def graph(self, tree: Tree) -> DGLGraph:
-        """Convert a tree to a graph with the indices of the model's vocabulary; the model does not use its labels."""
+        """Convert a tree to a graph with the indices of the model's vocabulary; the model does not use its labels.
+
+        Raises:
+            TreeError: a dependency tree: the model reconstructs phrases, whose words are leaves.
+        """
+        if isinstance(tree, DependencyTree):
+            raise TreeError("expected a tree of phrases, whose words are leaves, got a dependency tree")
         return tree_to_graph(tree, self.vocabulary)
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from corpora.vocabulary import Vocabulary
 from recnn.data.subwords import combined
+from recnn.graphs.structure import word_positions
 from recnn.layers.encoder import Encoder
 from recnn.layers.recurrent import Recurrent
 from recnn.models.config import PhraseNetworkConfig
@@ -200,7 +201,7 @@ class _Spans:
     """Phrases of a forest as sequences of words.
 
     Attributes:
-        leaf: (W,) index among the leaves of each word, in the order of the text.
+        leaf: (W,) index among the nodes with words of each word, in the order of the text.
         start: (R,) index of the first word of each phrase, counted over all trees.
         length: (R,) number of words of each phrase.
     """
@@ -209,9 +210,10 @@ class _Spans:
         span, sizes = forest.ndata["span"], forest.batch_num_nodes()
         tree = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
         words = torch.bincount(tree[leaves], minlength=len(sizes))
-        start = (words.cumsum(0) - words)[tree] + span[:, 0] - 1
+        before = (words.cumsum(0) - words)[tree]
+        start = before + span[:, 0] - 1
         self.leaf = torch.empty_like(leaves)
-        self.leaf[start[leaves]] = torch.arange(len(leaves))
+        self.leaf[(before + word_positions(forest) - 1)[leaves]] = torch.arange(len(leaves))
         length = span[:, 1] - span[:, 0] + 1
         self.start, self.length = (start, length) if rows is None else (start[rows], length[rows])
 

@@ -17,6 +17,7 @@ from parsers.shapes import shaped
 from parsers.trees import words_of
 from recnn.cells.base import Cell
 from recnn.data.datasets import word_graph
+from recnn.graphs.structure import word_positions
 from recnn.layers.attention import Attention, BahdanauAttention, LuongAttention, Memory
 from recnn.layers.encoder import Encoder
 from recnn.layers.recurrent import Recurrent
@@ -67,8 +68,8 @@ class SourceEncoder(nn.Module):
             leaves = (forest.ndata["word"] >= 0).nonzero().squeeze(1)
             sizes = forest.batch_num_nodes()
             tree = torch.repeat_interleave(torch.arange(len(sizes)), sizes)[leaves]
-            start = forest.ndata["span"][leaves, 0]
-            leaves = leaves[(tree * (int(start.max()) + 1) + start).argsort()]
+            position = word_positions(forest)[leaves]
+            leaves = leaves[(tree * (int(position.max()) + 1) + position).argsort()]
             sentences = self.words.of(forest, leaves).split(tree.bincount().tolist())
             x = torch.cat(unpack_sequence(self.sequence(pack_sequence(sentences, enforce_sorted=False))[0]))
             row = torch.full((forest.num_nodes(),), -1).index_copy(0, leaves, torch.arange(len(leaves)))
@@ -334,7 +335,7 @@ def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
 
     Of a phrase of more than 100 words, only the first 100 are shown.
     """
-    return [
-        shown_words(words, end if word >= 0 else start, end)
-        for word, (start, end) in zip(graph.ndata["word"].tolist(), graph.ndata["span"].tolist(), strict=True)
-    ]
+    spans = graph.ndata["span"].clone()
+    own = graph.ndata["word"] >= 0
+    spans[own] = word_positions(graph)[own].unsqueeze(1)
+    return [shown_words(words, start, end) for start, end in spans.tolist()]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from nltk import Tree
 
-from parsers import binarise, dependencies, head_child, restore, words_of
+from parsers import binarise, dependencies, head_child, restore, tree_from_dependencies, words_of
 from tests.strategies import deep_tree, trees
 
 # Worked out by hand with the tables of Collins 1999, appendix A.
@@ -30,6 +30,25 @@ CASES = [
     ("QP", "IN CD", 0),
     ("WHPP", "IN WHNP", 0),
     ("FRAG", "NP PP", 1),
+    ("ADJP", "RB JJ", 1),
+    ("ADJP", "NP JJ", 1),
+    ("CONJP", "RB RB IN", 1),
+    ("INTJ", "UH NP", 0),
+    ("LST", "LS :", 0),
+    ("NAC", "NNP , NNP", 0),
+    ("NX", "JJ NN", 1),
+    ("PRN", ": S :", 1),
+    ("PRT", "RP RP", 1),
+    ("QP", "RB CD", 0),
+    ("QP", "$ CD CD", 0),
+    ("RRC", "PP VP", 1),
+    ("S", "PP NP ADJP", 2),
+    ("SBARQ", "WHNP SQ .", 1),
+    ("SINV", "PP VBZ NP", 1),
+    ("UCP", "NP CC ADJP", 0),
+    ("WHADJP", "WRB JJ", 0),
+    ("WHADVP", "WRB RB", 0),
+    ("WHNP", "WP$ NN", 0),
     ("TITLE", "NP VP", 0),  # a label of other treebanks
     ("X", ", .", 0),
 ]
@@ -66,6 +85,14 @@ def test_dependencies_are_a_projective_tree(tree):
             while above not in (0, head):
                 above = heads[above - 1]
             assert above == head
+
+
+@given(trees())
+def test_a_dependency_tree_has_its_own_heads(tree):
+    heads = dependencies(tree)
+    assert dependencies(tree_from_dependencies(words_of(tree), heads)) == heads
+    phrases = tree_from_dependencies(["saw", "the", "boy"], [0, 3, 1], ["VP", "VP", "DT"])  # not as of its labels
+    assert dependencies(phrases) == [0, 3, 1]
 
 
 @given(trees())

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric
 
 from corpora.vocabulary import Vocabulary
+from parsers.dependency_trees import DependencyTree
 from parsers.errors import InputError
 from parsers.trees import constituents, words_of
 from recnn.data.batches import TreeBatches, loader
@@ -44,7 +45,7 @@ class AutoencoderObjective(Objective):
         words: settings of the vocabulary and the initial word vectors.
 
     Raises:
-        InputError: there are no trees, or a label is not in the configuration.
+        InputError: there are no trees, or dependency trees, or a label is not in the configuration.
     """
 
     model: TreeAutoencoder
@@ -59,6 +60,8 @@ class AutoencoderObjective(Objective):
     ) -> None:
         if not trees or not held_out:
             raise InputError(f"there are no trees to {'validate on' if trees else 'train on'}")
+        if any(isinstance(tree, DependencyTree) for tree in (*trees, *held_out)):
+            raise InputError("expected trees of phrases, whose words are leaves, got dependency trees")
         words = words or WordTraining()
         self.training = training
         vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.min_count)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from nltk import Tree
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import MeanSquaredError, PearsonCorrCoef, SpearmanCorrCoef
@@ -15,6 +16,7 @@ from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
 from parsers.shapes import shaped
 from parsers.tokens import tokenize
+from parsers.trees import words_of
 from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import PairDataset, Pairs
 from recnn.models.config import PairConfig
@@ -55,7 +57,7 @@ class PairObjective(Objective):
         words = words or WordTraining()
         self.training = training
         sentences = (sentence for pair in pairs for sentence in (pair.first, pair.second))
-        vocabulary = Vocabulary.of((word for text in sentences for word in tokenize(text)), words.min_count)
+        vocabulary = Vocabulary.of((word for one in sentences for word in _words(one)), words.min_count)
         self.data = pair_dataset(pairs, config, vocabulary)
         self.dev = pair_dataset(held_out, config, vocabulary)
         self.order = tree_batches(training, self.data.sizes)
@@ -84,13 +86,24 @@ class PairObjective(Objective):
 
 
 def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: Vocabulary) -> PairDataset:
-    """Make a data set of pairs, with trees of ``config.shape`` over the sentences and targets for ``config.answer``."""
-    trees = [(shaped(tokenize(a.first), config.shape), shaped(tokenize(a.second), config.shape)) for a in pairs]
+    """Make a data set of pairs, with targets for ``config.answer``.
+
+    Sentences that have no trees get trees of ``config.shape``.
+    """
+
+    def tree(sentence: str | Tree) -> Tree:
+        return sentence if isinstance(sentence, Tree) else shaped(_words(sentence), config.shape)
+
+    trees = [(tree(pair.first), tree(pair.second)) for pair in pairs]
     if config.answer == "relatedness":
         target = torch.tensor([pair.relatedness for pair in pairs])
     else:
         target = torch.tensor([ENTAILMENTS.index(pair.entailment) for pair in pairs])
     return PairDataset(trees, target, vocabulary, config.subwords)
+
+
+def _words(sentence: str | Tree) -> list[str]:
+    return words_of(sentence) if isinstance(sentence, Tree) else tokenize(sentence)
 
 
 def pair_measures(config: PairConfig) -> dict[str, Measure]:

@@ -319,7 +319,11 @@ def test_the_seed_of_a_command_decides(treebank):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["sentiment", "--data", "nowhere"], 1, "/nowhere: expected a file train.txt, train.tsv or SICK_train.txt"),
+        (
+            ["sentiment", "--data", "nowhere"],
+            1,
+            "/nowhere: expected a file train.txt, train.tsv, train.conllu, train.parents or SICK_train.txt",
+        ),
         (["sentiment", "--resume"], 1, "recnn: x: there is no run to resume (no run.json)"),
         (["sentiment", "--monitor", "speed"], 1, "recnn: monitor: 'speed' is not one of all, binary_all, roots"),
         (

@@ -6,10 +6,13 @@ from nltk import Tree
 
 import recnn
 from corpora import Vocabulary
+from parsers import DependencyTree
+from recnn.data.datasets import word_graph
 from recnn.data.subwords import MOST, add_pieces, combined, pieces_of
 from recnn.models.phrases import WordVectors, distinct
 
 torch.set_num_threads(1)
+OPEN = Vocabulary.of(["her", "duck"])
 TREE = Tree.fromstring("(S (NP her duck) (VP (V ducks) ducked))")
 
 
@@ -46,15 +49,23 @@ def test_distinct_words_are_those_of_a_set(with_pieces):
     assert [keys[place] for place in first[index].tolist()] == keys
 
 
+def test_each_word_of_a_dependency_tree_has_its_own_pieces():
+    graph = word_graph(DependencyTree.fromstring("(r (s (d her) duck) saw (o geese))"), OPEN, 50)
+    words = ["saw", "duck", "geese", "her"]  # breadth first
+    assert [[piece for piece in row if piece >= 0] for row in graph.ndata["pieces"].tolist()] == [
+        list(pieces_of(word, 50)) for word in words
+    ]
+
+
 def test_a_word_that_was_never_seen_has_a_vector_of_its_own():
     vocabulary = Vocabulary.of(["her", "duck"])
     words = WordVectors(vocabulary, 4, subwords=1000)
-    graph = recnn.data.datasets.word_graph(["ducks", "geese"], vocabulary, 1000)
+    graph = word_graph(["ducks", "geese"], vocabulary, 1000)
     assert graph.ndata["word"].tolist() == [0, 0]
     first, second = words.of(graph, torch.arange(2))
     assert not torch.allclose(first, second)
     with pytest.raises(ValueError, match="make the graph with subwords=1000, as in the model's configuration"):
-        words.of(recnn.data.datasets.word_graph(["ducks"], vocabulary), torch.arange(1))
+        words.of(word_graph(["ducks"], vocabulary), torch.arange(1))
 
 
 @pytest.mark.parametrize("model", ["tree", "sequence"])

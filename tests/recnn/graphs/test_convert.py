@@ -8,7 +8,14 @@ from nltk import Tree
 
 import recnn
 from corpora import Vocabulary
-from parsers import InputError, productions
+from parsers import (
+    DependencyTree,
+    InputError,
+    TreeError,
+    productions,
+    tree_from_dependencies,
+    trees_from_spacy,
+)
 from recnn.graphs.structure import children_of
 from tests.strategies import LABELS, WORDS, deep_tree, forests, sentences, trees
 
@@ -24,6 +31,54 @@ def test_the_graph_of_a_tree():
     assert graph.ndata["word"].tolist() == [-1, -1, 0, 2, 1]  # slept is unknown
     assert graph.ndata["label"].tolist() == [0, 1, 2, 3, 4]
     assert graph.ndata["span"].tolist() == [[1, 3], [1, 2], [3, 3], [1, 1], [2, 2]]
+
+
+HEADS, RELATIONS = [2, 3, 0, 6, 6, 3], ["det", "nsubj", "root", "nmod", "amod", "obj"]
+
+
+def test_the_graph_of_a_dependency_tree():
+    graph = recnn.dependencies_to_graph(["the", "boy", "saw", "her", "big", "duck"], HEADS, RELATIONS)
+    assert edges(graph) == [(1, 0, 0), (2, 0, 1), (3, 1, 0), (4, 2, 0), (5, 2, 1)]
+    assert [graph.vocabulary[i] for i in graph.ndata["word"]] == ["saw", "boy", "duck", "the", "her", "big"]
+    assert [graph.labels[i] for i in graph.ndata["label"]] == ["root", "nsubj", "obj", "det", "nmod", "amod"]
+    assert graph.ndata["span"].tolist() == [[1, 6], [1, 2], [4, 6], [1, 1], [4, 4], [5, 5]]
+    assert graph.ndata["position"].tolist() == [3, 2, 6, 1, 4, 5]
+
+
+@given(sentences, st.data())
+def test_dependency_trees_survive(words, data):
+    heads = [0, *(data.draw(st.integers(1, i)) for i in range(1, len(words)))]  # each before its dependents
+    tree = tree_from_dependencies(
+        words, heads, data.draw(st.lists(st.sampled_from(LABELS), min_size=(n := len(words)), max_size=n))
+    )
+    graph = recnn.tree_to_graph(tree)
+    assert recnn.graph_to_tree(graph) == tree
+    assert torch.equal(recnn.tree_to_graph(recnn.graph_to_tree(graph)).ndata["position"], graph.ndata["position"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("(a (b c) d e)", "a phrase of a dependency tree has two words: 'd' and 'e'"),
+        ("(a b (c (d e)))", "a phrase of a dependency tree has no word of its own (at word 2)"),
+    ],
+)
+def test_dependency_trees_have_one_word_at_each_node(text, message):
+    with pytest.raises(TreeError) as caught:
+        recnn.tree_to_graph(DependencyTree.fromstring(text))
+    assert str(caught.value) == message
+
+
+def test_a_document_of_spacy_and_its_heads_are_one_graph():
+    spacy = pytest.importorskip("spacy")
+    words = ["the", "boy", "saw", "her", "big", "duck"]
+    heads = [head - 1 if head else i for i, head in enumerate(HEADS)]
+    (tree,) = trees_from_spacy(spacy.tokens.Doc(spacy.vocab.Vocab(), words=words, heads=heads, deps=RELATIONS))
+    found, expected = recnn.tree_to_graph(tree), recnn.dependencies_to_graph(words, HEADS, RELATIONS)
+    assert edges(found) == edges(expected)
+    assert (found.vocabulary, found.labels) == (expected.vocabulary, expected.labels)
+    for key, value in expected.ndata.items():
+        assert torch.equal(found.ndata[key], value)
 
 
 def test_the_graph_of_a_sequence():

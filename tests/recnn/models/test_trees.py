@@ -9,12 +9,13 @@ from nltk import Tree
 
 import recnn
 from corpora import SENTIMENTS, bundled_sentiment
-from parsers import words_of
+from parsers import dependencies, tree_from_dependencies, words_of
 from recnn import TreeClassifier, TreeConfig, TreeDataset, Vocabulary
 from recnn.cells import cell_class, cell_names
 
 torch.set_num_threads(1)
 TREES = [tree for tree, _ in zip(bundled_sentiment("dev"), range(8), strict=False)]
+DEPENDENCIES = [tree_from_dependencies(words_of(tree), dependencies(tree)) for tree in TREES]
 VOCABULARY = Vocabulary.of(word for tree in TREES for word in words_of(tree))
 LABELS = tuple(SENTIMENTS)
 DATA = TreeDataset(TREES, VOCABULARY, SENTIMENTS)
@@ -62,20 +63,40 @@ def test_some_rows_are_rows_of_the_whole_answer(model, direction, merge):
     made.head.loss(none, rows[:0]).backward()
 
 
+@pytest.mark.parametrize("trees", [TREES[:2], DEPENDENCIES[:2]], ids=["phrases", "dependencies"])
 @pytest.mark.parametrize(("direction", "layers"), [("up", 1), ("up", 2), ("both", 1), ("both", 2)])
-def test_a_sequence_model_reads_each_phrase(direction, layers):
+def test_a_sequence_model_reads_each_phrase(direction, layers, trees):
     made = classifier(model="sequence", direction=direction, num_layers=layers).eval()
     ways = direction == "both"
     reference = recnn.LSTM(6, 4, num_layers=layers, bidirectional=ways, return_sequences=False)
     reference.encoder.load_state_dict(made.encoder.network.encoder.state_dict())
-    states = made.encoder(DATA[[1, 0]])
+    data = made.dataset(trees)
+    states = made.encoder(data[[1, 0]])
     row = 0
     for tree in (1, 0):
-        words = [VOCABULARY.index(word) for word in words_of(TREES[tree])]
-        for first, last in DATA[tree].ndata["span"].tolist():
+        words = [VOCABULARY.index(word) for word in words_of(trees[tree])]
+        for first, last in data[tree].ndata["span"].tolist():
             x = made.encoder.words.embedding(torch.tensor(words[first - 1 : last]))
             torch.testing.assert_close(states[row], reference(x)[0])
             row += 1
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_child_sum_model_has_a_word_at_each_node_of_a_dependency_tree(cell):
+    made = classifier(cell=cell, arity="sum").double().eval()
+    tree = DEPENDENCIES[0]
+    graph = made.graph(tree)
+    heads = dependencies(TREES[0])
+    words = torch.tensor([VOCABULARY.index(word) for word in words_of(TREES[0])])
+    own = graph.ndata["position"] - 1
+    assert torch.equal(graph.ndata["word"], words[own])
+    parents = {own[child].item() + 1: own[parent].item() + 1 for child, parent in zip(*graph.edges(), strict=True)}
+    assert parents == {word: head for word, head in enumerate(heads, 1) if head}
+    (before,) = made.probabilities([tree])
+    with torch.no_grad():
+        made.encoder.words.embedding.weight[graph.ndata["word"][0]] += 1
+    (after,) = made.probabilities([tree])
+    assert not torch.allclose(before[0], after[0])  # the word of the root is read there
 
 
 def test_a_tree_model_is_a_head_over_an_encoder_over_word_vectors():
