@@ -44,9 +44,8 @@ def spans_of(tree: Tree) -> TaggedSpans:
     words: list[str] = []
     tags: list[str] = []
     spans: list[Span] = []
-    place = [-1]  # index in spans of each node, -1 for those that are no phrase
     found = constituents(tree)
-    place *= len(found)
+    place = [-1] * len(found)  # index in spans of each node, -1 for those that are no phrase
     for index, (node, start, end, parent) in enumerate(found):
         if isinstance(node, str):
             continue

@@ -129,7 +129,7 @@ class SpanParser(Model, kind="parser"):
         )
         spelled = self.spelling(letters)[0][rank[batch.spelling].to(device)]
         x = torch.cat([self.words(batch.word), spelled], 2)
-        rows, n = torch.arange(len(x)), x.shape[1]
+        n = x.shape[1]
         # The marks are before the first word and after the last one.
         padded = torch.cat([self.marks[:1].expand(len(x), 1, -1), x, x.new_zeros(len(x), 1, x.shape[2])], 1)
         ends = (torch.arange(n + 2) == (batch.lengths + 1).unsqueeze(1)).to(device)
@@ -137,7 +137,6 @@ class SpanParser(Model, kind="parser"):
         padded = F.dropout(padded, self.config.input_dropout, self.training)
         packed = pack_padded_sequence(padded, batch.lengths + 2, batch_first=True, enforce_sorted=False)
         h = pad_packed_sequence(self.network(packed)[0], batch_first=True)[0]  # (B, n + 2, 2 H)
-        del rows
         ahead, back = h.chunk(2, 2)
         between = torch.cat([ahead[:, :-1], back[:, 1:]], 2)
         h = F.dropout(h[:, 1:-1], self.config.dropout, self.training)

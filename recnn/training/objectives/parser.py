@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from nltk import Tree
@@ -21,27 +22,12 @@ from recnn.data.batches import TreeBatches, loader, mixed
 from recnn.models.config import ParserConfig, ParserNetworkConfig
 from recnn.models.span_chart import best_trees, layout
 from recnn.models.span_parser import Sentences, SpanParser
-from recnn.settings import settings_of, values_of
-from recnn.training.objectives.base import IGNORED, Measure, Objective, digest_of
+from recnn.settings import as_json, settings_of
+from recnn.training.objectives.base import IGNORED, Measure, Objective
 from recnn.training.options import Training
 
 _MOST_WORDS = 200  # of a training sentence; the memory of its chart grows with the square
 _FINAL = frozenset(".")
-
-
-class ParserTraining(NamedTuple):
-    """Settings of the vocabulary and the examples.
-
-    Attributes:
-        min_count: frequency below which a word is unknown.
-        share: share of the further trees that is used in an epoch, drawn anew in each.
-        noise: share of the sentences that are put in lower case, half as many in upper case, and as many without their
-            final punctuation, drawn anew in each epoch.
-    """
-
-    min_count: int = 2
-    share: float = 0.25
-    noise: float = 0.1
 
 
 class ParserBatch(NamedTuple):
@@ -78,11 +64,14 @@ class ParserObjective(Objective):
         training: settings of the training; the batch size is in sentences.
         trees: training data.
         held_out: validation data.
-        further: more training trees, of which a share is used in each epoch.
-        settings: settings of the vocabulary and the examples.
+        further: more training trees.
+        further_share: share of them that is used in an epoch, drawn anew in each.
+        min_count: frequency below which a word is unknown.
+        noise: share of the sentences that are put in lower case, half as many in upper case, and as many without their
+            full stop, drawn anew in each epoch.
 
     Raises:
-        InputError: there are no trees.
+        InputError: there are no trees with phrases.
     """
 
     model: SpanParser
@@ -94,16 +83,18 @@ class ParserObjective(Objective):
         trees: Sequence[Tree],
         held_out: Sequence[Tree],
         further: Sequence[Tree] = (),
-        settings: ParserTraining | None = None,
+        further_share: float = 1.0,
+        min_count: int = 2,
+        noise: float = 0.1,
     ) -> None:
-        self.training, self.settings = training, settings or ParserTraining()
+        self.training, self.further_share, self.noise = training, further_share, noise
         self.data, self.dev, self.further = (
             [one for tree in some if (one := prepared(tree))] for some in (trees, held_out, further)
         )
         if not self.data or not self.dev:
             raise InputError(f"there are no trees with phrases to {'validate' if self.data else 'train'} on")
         everything = [*self.data, *self.further]
-        words = Vocabulary.of((word for one in everything for word in one.words), self.settings.min_count)
+        words = Vocabulary.of((word for one in everything for word in one.words), min_count)
         characters = Vocabulary.of((c for one in everything for word in one.words for c in word), 3)
         labels = Counter(span.label for one in everything for span in one.spans)
         # A rare chain of phrases is learnt as its outermost phrase.
@@ -111,7 +102,7 @@ class ParserObjective(Objective):
         single = [label.split(JOINER)[0] for label in labels]
         tags = Counter(tag for one in everything for tag in one.tags)
         own = {"labels": list(dict.fromkeys([*frequent, *single])), "tags": list(tags)}
-        config = settings_of(ParserConfig, values_of(network) | own)
+        config = settings_of(ParserConfig, as_json(network) | own)
         self.model = SpanParser(config, words, characters)
         self._labels = {label: index for index, label in enumerate(config.labels)}
         self._tags = {tag: index for index, tag in enumerate(config.tags)}
@@ -119,12 +110,12 @@ class ParserObjective(Objective):
 
     def batches(self, epoch: int) -> DataLoader[Any]:
         random = torch.Generator().manual_seed(mixed(self.training.seed, epoch, 1))
-        count = round(self.settings.share * len(self.further))
+        count = round(self.further_share * len(self.further))
         drawn = torch.randperm(len(self.further), generator=random)[:count].tolist()
         examples = [*self.data, *(self.further[index] for index in drawn)]
         examples = [one for one in examples if len(one.words) <= _MOST_WORDS]
         chance = torch.rand(len(examples), 2, generator=random).tolist()
-        examples = [_altered(one, self.settings.noise, *two) for one, two in zip(examples, chance, strict=True)]
+        examples = [_altered(one, self.noise, *two) for one, two in zip(examples, chance, strict=True)]
         sizes = [len(one.words) for one in examples]
         order = TreeBatches(sizes, self.training.batch, pool=20, seed=self.training.seed)
         order.set_epoch(epoch)
@@ -151,34 +142,42 @@ class ParserObjective(Objective):
         return ParserBatch(sentences, gold, tags, examples)
 
     def loss(self, batch: ParserBatch) -> Tensor:
-        """Compute the hinge loss per sentence and the cross entropy of the tags, in nats per word, times 10."""
+        """Compute the mean hinge loss of the sentences, and 10 times the cross entropy of the tags, in nats per word.
+
+        The tags are learnt from one term per word, the tree from one per span: without the factor they come last.
+        """
         between, tags = self.model(batch.sentences)
         tagging = F.cross_entropy(tags.flatten(0, 1), batch.tags.flatten().to(tags.device))
+        hinge: Tensor = self.hinge(between, batch).mean()
+        return hinge + 10 * tagging
+
+    def hinge(self, between: Tensor, batch: ParserBatch) -> Tensor:
+        """Compute the structured hinge loss (B,) of each sentence, from the projected states (B, n + 1, M)."""
         values, labels = self.model.best_labels(between, batch.gold)
         found = best_trees(values, batch.sentences.lengths.numpy())
         label = labels[found.sentence, found.span]
-        predicted = {
-            (b, s, which)
-            for b, s, which in zip(found.sentence.tolist(), found.span.tolist(), label.tolist(), strict=True)
-            if which >= 0
-        }
+        predicted = set(zip(found.sentence.tolist(), found.span.tolist(), label.tolist(), strict=True))
         gold = set(batch.gold)
-        missed, wrong = sorted(gold - predicted), sorted(predicted - gold)
-        # Δ counts spans of the found tree with another label, or with none where the gold tree has one.
-        of_gold = {(b, s) for b, s, _ in gold}
-        unlabelled = label < 0
-        lost = zip(found.sentence[unlabelled].tolist(), found.span[unlabelled].tolist(), strict=True)
-        cost = between.new_zeros(len(batch.trees))
-        places = torch.tensor([b for b, *_ in wrong] + [b for b, s in lost if (b, s) in of_gold], dtype=torch.long)
-        cost.index_add_(0, places.to(cost.device), cost.new_ones(len(places)))
-        rows = torch.tensor([*wrong, *missed], dtype=torch.long).reshape(-1, 3)
-        sign = torch.cat([torch.ones(len(wrong)), -torch.ones(len(missed))]).to(cost.device)
+        labelled = {(sentence, span) for sentence, span, _ in gold}
+        wrong = sorted(one for one in predicted - gold if one[2] >= 0)
+        missed = sorted(gold - predicted)
+        # Spans without a label in the found tree, but with one in the gold tree; their own score is 0.
+        lost = [sentence for sentence, span, which in predicted if which < 0 and (sentence, span) in labelled]
+        loss = between.new_zeros(len(between))
+        cost = torch.tensor([sentence for sentence, *_ in wrong] + lost, dtype=torch.long, device=loss.device)
+        loss.index_add_(0, cost, loss.new_ones(len(cost)))
+        for rows, sign in ((wrong, 1), (missed, -1)):
+            if rows:
+                sentence, span, which = torch.tensor(rows, device=loss.device).unbind(1)
+                loss = loss.index_add(0, sentence, sign * self._scores(between, sentence, span, which))
+        return loss.clamp(min=0)
+
+    def _scores(self, between: Tensor, sentence: Tensor, span: Tensor, label: Tensor) -> Tensor:
+        """Compute the scores (R,) of labels of spans."""
         spans = layout(between.shape[1] - 1)
-        sentence, start, end = rows[:, 0], torch.from_numpy(spans.start)[rows[:, 1]], torch.from_numpy(spans.end)[rows[:, 1]]
+        start, end = (torch.from_numpy(place).to(span.device)[span] for place in (spans.start, spans.end))
         scores = self.model.span_scores(between[sentence, start], between[sentence, end])
-        scores = scores.gather(1, rows[:, 2:].to(scores.device)).squeeze(1) * sign
-        total = cost.index_add(0, sentence.to(cost.device), scores)
-        return total.clamp(min=0).mean() + 10 * tagging
+        return scores.gather(1, label.unsqueeze(1)).squeeze(1)
 
     @torch.no_grad()
     def measure(self, batch: ParserBatch) -> None:
@@ -190,7 +189,8 @@ class ParserObjective(Objective):
             self.measures["tags"].metric.update(right / len(one.tags), len(one.tags))
 
     def digest(self) -> dict[str, str]:
-        return {}
+        parts = {"train": self.data, "dev": self.dev, "further": self.further}
+        return {name: hashlib.sha256(repr(part).encode()).hexdigest() for name, part in parts.items()}
 
 
 class _Batches(Dataset[ParserBatch]):
