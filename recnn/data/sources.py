@@ -144,7 +144,7 @@ class ParserData:
         float,
         Field(gt=0, le=1, description="Share of the trees of --further that is used in an epoch, drawn anew in each."),
     ] = 1.0
-    min_count: Annotated[Count, Field(description="Frequency below which a word is unknown.")] = 2
+    min_count: Annotated[Count, Field(description="Frequency below which a word or a chain of phrases is unknown.")] = 2
     noise: Annotated[
         Probability,
         Field(

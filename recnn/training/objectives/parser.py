@@ -66,7 +66,7 @@ class ParserObjective(Objective):
         held_out: validation data.
         further: more training trees.
         further_share: share of them that is used in an epoch, drawn anew in each.
-        min_count: frequency below which a word is unknown.
+        min_count: frequency below which a word is unknown, and a chain of phrases is learnt as its outermost phrase.
         noise: share of the sentences that are put in lower case, half as many in upper case, and as many without their
             full stop, drawn anew in each epoch.
 
@@ -97,8 +97,7 @@ class ParserObjective(Objective):
         words = Vocabulary.of((word for one in everything for word in one.words), min_count)
         characters = Vocabulary.of((c for one in everything for word in one.words for c in word), 3)
         labels = Counter(span.label for one in everything for span in one.spans)
-        # A rare chain of phrases is learnt as its outermost phrase.
-        frequent = [label for label, count in labels.most_common() if count >= 5 or JOINER not in label]
+        frequent = [label for label, count in labels.most_common() if count >= min_count or JOINER not in label]
         single = [label.split(JOINER)[0] for label in labels]
         tags = Counter(tag for one in everything for tag in one.tags)
         own = {"labels": list(dict.fromkeys([*frequent, *single])), "tags": list(tags)}

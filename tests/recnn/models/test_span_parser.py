@@ -101,7 +101,7 @@ def test_the_hinge_loss_is_that_of_all_trees() -> None:
                 parameter.normal_(std=0.7)
         batch = made.batch(made.data)
         between, _ = model(batch.sentences)
-        found = made.hinge(between, batch)
+        found = made.hinge(between, batch).detach()
         for row, example in enumerate(made.data):
             gold = {span[:2]: made._labels[span.label] for span in example.spans}
 
@@ -139,8 +139,8 @@ def test_gradients_of_the_loss() -> None:
 
 def test_it_learns_its_treebank() -> None:
     made = objective()
-    optimizer = torch.optim.Adam(made.model.parameters(), 0.01)
-    for _ in range(150):
+    optimizer = torch.optim.Adam(made.model.parameters(), 0.02)
+    for _ in range(120):
         optimizer.zero_grad()
         made.loss(made.batch(made.data)).backward()
         optimizer.step()
