@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Layout(NamedTuple):
+class SpanOrder(NamedTuple):
     """The spans of ``n`` words: first those of one word, from left to right, then those of two words, and so on."""
 
     start: NDArray[np.int64]
@@ -19,13 +19,13 @@ class Layout(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def layout(n: int) -> Layout:
+def span_order(n: int) -> SpanOrder:
     """Return the order of the spans of ``n`` words."""
     widths = np.arange(1, n + 1)
     counts = n + 1 - widths
     offset = np.concatenate([[0, 0], counts.cumsum()])
     start = np.arange(offset[-1]) - np.repeat(offset[1:-1], counts)
-    return Layout(start, start + np.repeat(widths, counts), offset)
+    return SpanOrder(start, start + np.repeat(widths, counts), offset)
 
 
 class BestTrees(NamedTuple):
@@ -34,7 +34,7 @@ class BestTrees(NamedTuple):
     sentence: NDArray[np.int64]
     """(R,) index of the sentence of each span."""
     span: NDArray[np.int64]
-    """(R,) index of the span in the `layout` of the longest sentence."""
+    """(R,) index of the span in the `span_order` of the longest sentence."""
 
 
 def best_trees(scores: NDArray[np.float32], lengths: NDArray[np.int64]) -> BestTrees:
@@ -45,11 +45,11 @@ def best_trees(scores: NDArray[np.float32], lengths: NDArray[np.int64]) -> BestT
     All spans with the same number of words are computed at once, O(n^3) operations in O(n) steps.
 
     Args:
-        scores: (B, S) score of each span in the `layout` of n words, the longest sentence of the batch.
+        scores: (B, S) score of each span in the `span_order` of n words, the longest sentence of the batch.
         lengths: (B,) number of words of each sentence; spans beyond them have no effect.
     """
     batch, n = len(scores), int(lengths.max())
-    spans = layout(n)
+    spans = span_order(n)
     # best[0][b, i, w] is the score of the w words from i on, best[1][b, j, w] that of the w words before j.
     ahead = np.zeros((batch, n + 1, n + 1), dtype=scores.dtype)
     behind = np.zeros_like(ahead)

@@ -20,7 +20,7 @@ from recnn.layers.recurrent import Recurrent
 from recnn.models.config import ParserConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
-from recnn.models.span_chart import best_trees, layout
+from recnn.models.span_chart import best_trees, span_order
 
 _AT_ONCE = 1 << 15  # spans scored at once, which bounds the memory
 _LONGEST_WORD = 24  # characters; of a longer word the first and last twelve are read
@@ -170,7 +170,7 @@ class SpanParser(Model, kind="parser"):
             (B, S) scores and (B, S) labels of the spans, -1 for no phrase, in the order of `recnn.models.span_chart`.
         """
         n = between.shape[1] - 1
-        spans = layout(n)
+        spans = span_order(n)
         start, end = torch.from_numpy(spans.start), torch.from_numpy(spans.end)
         step = max(1, _AT_ONCE // len(between))
         gold = None
@@ -214,7 +214,7 @@ class SpanParser(Model, kind="parser"):
         between, tags = self(batch)
         values, labels = self.best_labels(between)
         n = between.shape[1] - 1
-        spans = layout(n)
+        spans = span_order(n)
         lengths = batch.lengths.numpy()
         # All words are a phrase: the best label, even if it is worse than none.
         rows = torch.arange(len(batch.lengths))

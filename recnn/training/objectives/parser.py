@@ -20,7 +20,7 @@ from parsers.errors import InputError, TreeError
 from parsers.spans import JOINER, Span, TaggedSpans, spans_of, tree_of
 from recnn.data.batches import TreeBatches, loader, mixed
 from recnn.models.config import ParserConfig, ParserNetworkConfig
-from recnn.models.span_chart import best_trees, layout
+from recnn.models.span_chart import best_trees, span_order
 from recnn.models.span_parser import Sentences, SpanParser
 from recnn.settings import as_json, settings_of
 from recnn.training.objectives.base import IGNORED, Measure, Objective
@@ -35,7 +35,7 @@ class ParserBatch(NamedTuple):
 
     sentences: Sentences
     gold: list[tuple[int, int, int]]
-    """(sentence, span, label) of the phrases, see `recnn.models.span_chart.layout`."""
+    """(sentence, span, label) of the phrases, see `recnn.models.span_chart.span_order`."""
     tags: Tensor
     """(B, n) gold tags, -100 after the end of a sentence."""
     trees: list[TaggedSpans]
@@ -128,7 +128,7 @@ class ParserObjective(Objective):
         """Make a batch of examples."""
         sentences = self.model.batch([one.words for one in examples])
         n = sentences.word.shape[1]
-        offset = layout(n).offset
+        offset = span_order(n).offset
         gold = []
         for row, one in enumerate(examples):
             for start, end, label in one.spans:
@@ -173,7 +173,7 @@ class ParserObjective(Objective):
 
     def _scores(self, between: Tensor, sentence: Tensor, span: Tensor, label: Tensor) -> Tensor:
         """Compute the scores (R,) of labels of spans."""
-        spans = layout(between.shape[1] - 1)
+        spans = span_order(between.shape[1] - 1)
         start, end = (torch.from_numpy(place).to(span.device)[span] for place in (spans.start, spans.end))
         scores = self.model.span_scores(between[sentence, start], between[sentence, end])
         return scores.gather(1, label.unsqueeze(1)).squeeze(1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recnn.models.span_chart import best_trees, layout
+from recnn.models.span_chart import best_trees, span_order
 
 
 def every_tree(start: int, end: int) -> Iterator[list[tuple[int, int]]]:
@@ -23,7 +23,7 @@ def every_tree(start: int, end: int) -> Iterator[list[tuple[int, int]]]:
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=5), st.integers(0, 1 << 30))
 def test_the_best_of_all_trees(lengths: list[int], seed: int) -> None:
     n = max(lengths)
-    spans = layout(n)
+    spans = span_order(n)
     scores = np.random.default_rng(seed).normal(size=(len(lengths), n * (n + 1) // 2)).astype(np.float32)
     found = best_trees(scores, np.array(lengths))
     row = {(i, j): at for at, (i, j) in enumerate(zip(spans.start.tolist(), spans.end.tolist(), strict=True))}
@@ -39,14 +39,14 @@ def test_the_best_of_all_trees(lengths: list[int], seed: int) -> None:
 
 
 def test_the_layout_is_by_width_and_from_left_to_right() -> None:
-    spans = layout(3)
+    spans = span_order(3)
     assert spans.start.tolist() == [0, 1, 2, 0, 1, 0]
     assert spans.end.tolist() == [1, 2, 3, 2, 3, 3]
     assert spans.offset.tolist() == [0, 0, 3, 5, 6]
 
 
 def test_a_right_branching_tree_of_300_words() -> None:
-    spans = layout(300)
+    spans = span_order(300)
     scores = np.where(spans.end == 300, 1, 0).astype(np.float32)[None]
     found = best_trees(scores, np.array([300]))
     assert (spans.end[found.span] == 300).sum() == 300
