@@ -40,8 +40,6 @@ from .translation import Translation as Translation
 from .translation import bundled_translations as bundled_translations
 from .translation import read_translations as read_translations
 from .treebanks import read_trees as read_trees
-from .treebanks import remove_traces as remove_traces
-from .treebanks import strip_functions as strip_functions
 from .treebanks import unescape as unescape
 from .vectors import Vectors as Vectors
 from .vectors import read_vectors as read_vectors

@@ -1,21 +1,16 @@
-"""Reading of files of trees in Penn Treebank brackets, and the usual preprocessing.
-
-The preprocessing functions are those that NLTK lacks (it has `Tree.chomsky_normal_form` for binarisation and
-`Tree.collapse_unary`). Each returns a new tree, so that they compose: ``map(remove_traces, read_trees(path))``.
-"""
+"""Reading of files of trees in Penn Treebank brackets; `parsers.transform` has the usual preprocessing."""
 
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nltk import Tree
 
 from corpora.errors import error_at
 from corpora.text import WORD_LIMIT, lines
 from parsers.bracketed import read_brackets
-from parsers.errors import TreeError
+from parsers.transform import copied
 from parsers.trees import constituents
 
 _ESCAPE = re.compile(r"-([LR][RSC])B-|\\([/*])")
@@ -75,57 +70,10 @@ def parse_brackets(
         raise error_at(path, *end, problem)
 
 
-def strip_functions(tree: Tree) -> Tree:
-    """Return a copy of ``tree`` without function tags and indices in the labels.
-
-    >>> print(strip_functions(Tree.fromstring("(S (NP-SBJ-1 (-LRB- -LRB-) (PRP$ her) (NN duck)) (VP=2 (VB go)))")))
-    (S (NP (-LRB- -LRB-) (PRP$ her) (NN duck)) (VP (VB go)))
-    """
-    return _copy(tree, label=lambda label: label if label.startswith("-") else re.split("[-=]", label)[0] or label)
-
-
 def unescape(tree: Tree) -> Tree:
     r"""Return a copy of ``tree`` with the original characters for escapes in words; labels such as ``-LRB-`` are kept.
 
     >>> print(*unescape(Tree.fromstring(r"(NP (-LRB- -LRB-) (CD 8) (CD 1\/2) (SYM \*\*) (-RRB- -RRB-))")).leaves())
     ( 8 1/2 ** )
     """
-    return _copy(tree, word=lambda word: _ESCAPE.sub(lambda escape: _BRACKETS.get(escape[1], escape[2]), word))
-
-
-def remove_traces(tree: Tree) -> Tree:
-    """Return a copy of ``tree`` without empty elements (``-NONE-``), and without phrases that contain nothing else.
-
-    >>> print(remove_traces(Tree.fromstring("(S (NP (NN duck)) (VP (VB go) (NP-1 (-NONE- *T*-1))))")))
-    (S (NP (NN duck)) (VP (VB go)))
-
-    Raises:
-        TreeError: the tree has empty elements only.
-    """
-    found = constituents(tree)
-    kept = [False] * len(found)
-    for index in range(len(found) - 1, -1, -1):
-        node, parent = found[index].node, found[index].parent
-        if isinstance(node, Tree) and node.label() == "-NONE-":
-            kept[index] = False
-        elif isinstance(node, str) or kept[index]:
-            kept[index] = True
-            kept[max(parent, 0)] = True
-    if not kept[0]:
-        raise TreeError(f"the tree ({tree.label()}) has empty elements only")
-    return _copy(tree, kept=kept)
-
-
-def _copy(
-    tree: Tree,
-    label: Callable[[str], str] = lambda label: label,
-    word: Callable[[str], str] = lambda word: word,
-    kept: list[bool] | None = None,
-) -> Tree:
-    """Copy ``tree`` as plain nltk.Tree, with functions of labels and words, and a mask of the nodes in preorder."""
-    made: list[Any] = []
-    for index, (node, _, _, parent) in enumerate(constituents(tree)):
-        made.append(Tree(label(node.label()), []) if isinstance(node, Tree) else word(node))
-        if parent >= 0 and (kept is None or kept[index]):
-            made[parent].append(made[index])
-    return made[0]
+    return copied(tree, word=lambda word: _ESCAPE.sub(lambda escape: _BRACKETS.get(escape[1], escape[2]), word))

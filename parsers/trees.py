@@ -1,5 +1,6 @@
 """Traversals of nltk.Tree without recursion, for trees of any depth (NLTK's own fail at some 900 levels)."""
 
+import re
 from typing import NamedTuple
 
 from nltk import Tree
@@ -66,27 +67,10 @@ def words_of(tree: Tree) -> list[str]:
     return [c.node for c in constituents(tree) if isinstance(c.node, str)]
 
 
-def binarised(tree: Tree) -> Tree:
-    """Return a right-branching binarised copy of ``tree``: no node has more than two children.
+def plain_label(label: str) -> str:
+    """Return a label without function tags and indices.
 
-    The last two of more than two children are joined, repeatedly, below a node with an empty label.
-
-    >>> print(binarised(Tree.fromstring("(NP (DT the) (JJ small) (NN duck))")))
-    (NP (DT the) ( (JJ small) (NN duck)))
-
-    Raises:
-        TreeError: the tree is invalid, see `constituents`.
+    >>> [plain_label(label) for label in ("NP-SBJ-1", "NP=2", "-LRB-", "PRP$")]
+    ['NP', 'NP', '-LRB-', 'PRP$']
     """
-    found = constituents(tree)
-    made: list[list[Tree | str]] = [[] for _ in found]  # the children of each node, from right to left
-    for index in range(len(found) - 1, -1, -1):
-        node, parent = found[index].node, found[index].parent
-        if isinstance(node, Tree):
-            children = made[index]
-            while len(children) > 2:
-                children[:2] = [Tree("", [children[1], children[0]])]
-            node = Tree(node.label(), children[::-1])
-        if parent < 0:
-            return node
-        made[parent].append(node)
-    raise AssertionError("a tree has a root")
+    return label if label.startswith("-") else re.split("[-=]", label, maxsplit=1)[0] or label

@@ -67,7 +67,13 @@ def run(code, *arguments, **environment):
 
 
 # A package that is loaded lazily is in sys.modules before it is used; its parts are not.
-PARTS = {"dgl.heterograph": "dgl", "networkx.classes": "networkx", "nltk.tree": "nltk", "torch._C": "torch"}
+PARTS = {
+    "dgl.heterograph": "dgl",
+    "networkx.classes": "networkx",
+    "nltk.tree": "nltk",
+    "torch._C": "torch",
+    "torch._dynamo": "compiler",
+}
 LOADED = f"import sys; print(*(name for part, name in {PARTS}.items() if part in sys.modules))"
 
 

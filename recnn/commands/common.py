@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -15,6 +15,7 @@ from corpora.text import replacing
 from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
+from recnn.data.sources import Preparation
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -38,6 +39,17 @@ ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a model, or of a training run for its best model.")
 ]
 Trees = Annotated[Path | None, typer.Option(help="File of bracketed trees instead of sentences.")]
+
+
+def _described(name: str) -> Any:
+    field = Preparation.__pydantic_fields__[name]  # type: ignore[attr-defined]
+    return typer.Option(help=field.description, rich_help_panel="Trees of --trees")
+
+
+WithoutTraces = Annotated[bool, _described("without_traces")]
+WithoutFunctions = Annotated[bool, _described("without_functions")]
+CollapseUnaries = Annotated[bool, _described("collapse_unaries")]
+Binarise = Annotated[Literal["left", "right", "head"] | None, _described("binarise")]
 
 Svg = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw the tree to this SVG file; for a single tree only.")
@@ -153,6 +165,25 @@ def folder_of(data: str | None) -> str:
     return data
 
 
+def prepared(trees: Iterable[Tree], preparation: Preparation, path: Path) -> Iterator[Tree]:
+    """Transform the trees of a file; nodes that binarisation adds have no label.
+
+    Raises:
+        InputError: a tree cannot be transformed; the message has its number.
+    """
+    for number, tree in enumerate(trees, 1):
+        try:
+            if preparation.without_traces:
+                tree = parsers.without_traces(tree)
+            if preparation.without_functions:
+                tree = parsers.without_functions(tree)
+            if preparation.collapse_unaries:
+                tree = parsers.collapse_unaries(tree)
+            yield parsers.binarise(tree, preparation.binarise, labelled=False) if preparation.binarise else tree
+        except parsers.TreeError as error:
+            raise InputError(f"{path}, tree {number}: {error}") from None
+
+
 def fitting(tree: Tree, arity: Arity) -> Tree:
     """Binarise ``tree`` if it has nodes with more children than ``arity``.
 
@@ -167,7 +198,7 @@ def fitting(tree: Tree, arity: Arity) -> Tree:
         return tree
     if arity < 2:
         raise InputError(f"a node of the tree has {most} children, but --arity is 1: train with --arity 2")
-    return parsers.binarised(tree)
+    return parsers.binarise(tree, labelled=False)
 
 
 def draw_one(trees: Iterator[Tree], svg: Path) -> None:

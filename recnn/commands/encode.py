@@ -18,9 +18,23 @@ import parsers
 import recnn
 from corpora.text import replacing
 from parsers.printing import shown_words
-from recnn.commands.common import Failures, Sentences, counted, either, out, read_sentences, with_words
+from recnn.commands.common import (
+    Binarise,
+    CollapseUnaries,
+    Failures,
+    Sentences,
+    WithoutFunctions,
+    WithoutTraces,
+    counted,
+    either,
+    out,
+    prepared,
+    read_sentences,
+    with_words,
+)
 from recnn.commands.parse import Grammar, Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
 from recnn.commands.streams import cell, print_json
+from recnn.data.sources import Preparation
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -33,6 +47,10 @@ def encode(
     sentences: Sentences = None,
     grammar: Grammar = "duck",
     trees: Annotated[Path | None, typer.Option(help="File of bracketed trees to encode instead of sentences.")] = None,
+    without_traces: WithoutTraces = False,
+    without_functions: WithoutFunctions = False,
+    collapse_unaries: CollapseUnaries = False,
+    binarise: Binarise = None,
     hidden_size: Annotated[int, typer.Option(min=1, help="Size of the state vectors.")] = 8,
     seed: Annotated[
         int, typer.Option(min=0, max=(1 << 63) - 1, help="Random seed of the word vectors and weights.")
@@ -55,6 +73,9 @@ def encode(
     either(sentences, trees)
     if trees is not None and grammar != "duck":
         raise typer.BadParameter("a grammar is for sentences, not for --trees FILE", param_hint="--grammar")
+    preparation = Preparation(without_traces, without_functions, collapse_unaries, binarise)
+    if trees is None and preparation != Preparation():
+        raise typer.BadParameter("trees are transformed with --trees FILE only", param_hint="SENTENCE...")
     if to is not None and to.suffix != ".npz":
         raise typer.BadParameter(f"{to} does not end in .npz", param_hint="--out")
     arrays: dict[str, Any] = {}
@@ -63,7 +84,7 @@ def encode(
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(to))  # before the work
         groups: Iterable[list[Parse]]
         if trees is not None:
-            read = list(corpora.read_trees(trees))
+            read = list(prepared(corpora.read_trees(trees), preparation, trees))
             words = (word for tree in read for word in parsers.words_of(tree))
             encoder = _Encoder(words, _max_children(read), hidden_size, seed)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)

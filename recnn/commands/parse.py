@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -77,14 +78,30 @@ def parse(
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(
+            "--score", metavar="FILE", help="File of bracketed trees: parse their words, and compare (PARSEVAL)."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the parse trees of sentences, with their production rules and probabilities.
 
     Full stops, commas, colons, quotes and the like that the grammar does not have are left out, with a message on
     standard error. A sentence that cannot be parsed is reported there, and the next one follows.
+
+    With --score, the best parses of the words of a treebank are compared with its trees: precision and recall of the
+    brackets as evalb counts them with COLLINS.prm. A sentence without a parse counts as one without brackets.
     """
+    if gold is not None and (sentences or every or limit or tokens):
+        raise typer.BadParameter("it takes no sentences, --all, --limit or --tokens", param_hint="--score")
     parser = parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
+    if gold is not None:
+        from recnn.commands.score import score
+
+        score(parser, gold, as_json)
+        return
     every = every or limit is not None
     with Failures() as failures:
         read = read_sentences(sentences, failures)

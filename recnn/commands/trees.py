@@ -7,9 +7,9 @@ import corpora
 import parsers
 from corpora.labelled_trees import Form, read_labelled_trees
 from parsers.errors import InputError
-from recnn.commands.common import fitting, folder_of, part_of
+from recnn.commands.common import fitting, folder_of, part_of, prepared
 from recnn.commands.train import trains
-from recnn.data.sources import FolderData, ListOpsData, SentimentData, TreebankData
+from recnn.data.sources import BracketData, FolderData, ListOpsData, Preparation, SentimentData
 from recnn.models.config import PhraseNetworkConfig, TreeConfig
 from recnn.settings import values_of
 from recnn.training.options import TreeTraining, WordTraining
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from nltk import Tree
 
     from recnn.training.objectives.base import Objective
+
+
+_AS_READ = Preparation()
 
 
 @trains("sentiment", data=SentimentData, network=PhraseNetworkConfig, words=WordTraining, training=TreeTraining)
@@ -40,9 +43,9 @@ def sentiment(
     return _objective(network, words, training, parts, labels, "sst", data.targets, data.ordinal)
 
 
-@trains("treebank", data=TreebankData, network=PhraseNetworkConfig, words=WordTraining, training=TreeTraining)
+@trains("treebank", data=BracketData, network=PhraseNetworkConfig, words=WordTraining, training=TreeTraining)
 def treebank(
-    data: TreebankData, network: PhraseNetworkConfig, words: WordTraining, training: TreeTraining
+    data: BracketData, network: PhraseNetworkConfig, words: WordTraining, training: TreeTraining
 ) -> "Objective":
     """Predict the labels of the nodes of any treebank.
 
@@ -50,7 +53,7 @@ def treebank(
     than --arity are binarised: the uppermost of the new nodes has the label, the others have none. With --arity sum
     they stay as they are.
     """
-    parts = _read(data.data, "trees", network)
+    parts = _read(data.data, "trees", network, data)
     return _objective(network, words, training, parts, _labels_of(parts), "trees", data.targets)
 
 
@@ -108,10 +111,13 @@ def _objective(
 
 
 def _read(
-    folder: str | None, form: Literal["trees", "listops", "sentences"], network: PhraseNetworkConfig
+    folder: str | None,
+    form: Literal["trees", "listops", "sentences"],
+    network: PhraseNetworkConfig,
+    preparation: Preparation = _AS_READ,
 ) -> "list[list[Tree]]":
     files = [part_of(folder_of(folder), part) for part in ("train", "dev")]
-    read = (read_labelled_trees(file, form, network.shape) for file in files)
+    read = (prepared(read_labelled_trees(file, form, network.shape), preparation, file) for file in files)
     return [[fitting(tree, network.max_children) for tree in trees] for trees in read]
 
 

@@ -28,6 +28,28 @@ class TreebankData(FolderData):
 
 
 @dataclass(frozen=True, config=STRICT)
+class Preparation:
+    """What is done with the trees of a treebank, in this order; by default, nothing."""
+
+    without_traces: Annotated[
+        bool, Field(description="Remove empty elements (-NONE-), and phrases of nothing else.")
+    ] = False
+    without_functions: Annotated[bool, Field(description="Remove function tags and indices: NP-SBJ-1 is NP.")] = False
+    collapse_unaries: Annotated[
+        bool, Field(description="Make one node of each chain of phrases with one child, such as S+VP.")
+    ] = False
+    binarise: Annotated[
+        Literal["left", "right", "head"] | None,
+        Field(description="Split nodes with more than two children: branch to a side, or around the head."),
+    ] = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class BracketData(Preparation, TreebankData):
+    """Trees in brackets, and what is done with them."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class SentimentData(TreebankData):
     """Trees with labels on an ordered scale."""
 

@@ -11,6 +11,7 @@ from recnn.cells.base import Cell
 from recnn.engines import dgl, fused, levels
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
+from recnn.graphs.compiler import uncompiled
 from recnn.graphs.devices import is_autocast, with_data
 from recnn.graphs.plan import Direction
 from recnn.graphs.schedule import Schedule, schedule
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Engine = Literal["levels", "dgl"]
 
 
+@uncompiled
 def propagate(
     cell: Cell,
     graph: DGLGraph,
@@ -74,6 +76,8 @@ def propagate(
         if initial is not None:
             initial = _checked_state(cell, graph, initial)
         if engine == "dgl":
+            if torch.compiler.is_exporting():
+                raise RuntimeError("a model is exported with engine='levels', got engine='dgl'")
             _check_slots(cell, graph)
             return dgl.run(cell, graph, direction, x, _absent(graph, None, has_input), initial)
         levels_of, label = schedule(graph), graph.ndata.get("label")
@@ -84,6 +88,7 @@ def propagate(
     return walk(cell, levels_of, x, direction, initial, absent, label)
 
 
+@uncompiled
 def walk(
     cell: Cell,
     schedule: Schedule,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import _disable_current_modes
 
 
 def is_fake(tensor: Tensor) -> bool:
@@ -27,7 +28,12 @@ def is_transformed() -> bool:
 
 
 def with_data(like: Tensor) -> AbstractContextManager[Any]:
-    """Context manager in which the structure of a graph is computed with data, also if ``like`` has none."""
+    """Context manager in which the structure of a graph is computed with data, also if ``like`` has none.
+
+    While a model is exported, it is computed at once, and its tensors are constants of the exported program.
+    """
+    if torch.compiler.is_exporting():
+        return _disable_current_modes()
     return unset_fake_temporarily() if is_fake(like) else nullcontext()
 
 
@@ -39,11 +45,12 @@ def to_device_of(index: Tensor, like: Tensor) -> Tensor:
 @torch.inference_mode(False)  # copies that are kept may be used in training later
 def all_to_device_of(indices: Sequence[Tensor], like: Tensor) -> list[Tensor]:
     """Return tensors of one dtype and dimension on the device of ``like``, by one copy that is not waited for."""
-    if is_fake(like):
+    if is_fake(like) and not torch.compiler.is_exporting():
         return [like.fake_mode.from_tensor(index) for index in indices]  # type: ignore[attr-defined]
     if all(index.device == like.device for index in indices):
         return list(indices)
-    joined = torch.cat(list(indices)) if len(indices) > 1 else indices[0]
-    if like.device.type == "cuda":
-        joined = joined.pin_memory()
-    return list(joined.to(like.device, non_blocking=True).split([len(index) for index in indices]))
+    with with_data(like):
+        joined = torch.cat(list(indices)) if len(indices) > 1 else indices[0]
+        if like.device.type == "cuda":
+            joined = joined.pin_memory()
+        return list(joined.to(like.device, non_blocking=True).split([len(index) for index in indices]))

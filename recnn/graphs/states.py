@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from recnn.errors import GraphError
-from recnn.graphs.devices import to_device_of
+from recnn.graphs.compiler import uncompiled
+from recnn.graphs.devices import to_device_of, with_data
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -31,11 +32,14 @@ class NodeStates:
         self.c: Tensor | None = getattr(state, "cell", None)
 
     @property
+    @uncompiled
     def roots(self) -> Tensor:
         """(B, H) hidden states of the roots, in the order of the trees."""
-        rows = (self.graph.out_degrees() == 0).nonzero().squeeze(1)
+        with with_data(self.h):
+            rows = (self.graph.out_degrees() == 0).nonzero().squeeze(1)
         return self.h.index_select(0, to_device_of(rows, self.h))
 
+    @uncompiled
     def node(self, index: int, tree: int = 0) -> Tensor:
         """Return the hidden state (H,) of a node.
 
@@ -51,6 +55,7 @@ class NodeStates:
             raise GraphError(f"tree {tree} has nodes 0..{len(nodes) - 1}, got node {index}")
         return self.h[nodes[index]]
 
+    @uncompiled
     def span(self, i: int, j: int, label: str | None = None, tree: int = 0) -> Tensor:
         """Return the hidden state (H,) of the phrase with label A over the words i..j: s^A_{i:j}.
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from recnn.cells.base import Cell
 from recnn.cells.weights import Borrower
 from recnn.engines.propagate import Engine, nodes_with_input, propagate
-from recnn.graphs.devices import to_device_of
+from recnn.graphs.compiler import uncompiled
+from recnn.graphs.devices import to_device_of, with_data
 from recnn.graphs.plan import Direction
 from recnn.graphs.states import NodeStates
 
@@ -59,7 +60,8 @@ class _GraphForest(Forest):
         self.graph, self.engine, self.has_input = graph, engine, has_input
 
     def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
-        has_input = torch.ones(len(x), dtype=torch.bool) if everywhere else self.has_input
+        with with_data(x):
+            has_input = torch.ones(len(x), dtype=torch.bool) if everywhere else self.has_input
         return propagate(cell, self.graph, x, direction, initial, self.engine, has_input)
 
     def nodes_with_input(self) -> Tensor | None:
@@ -83,15 +85,18 @@ class EncoderStates(NodeStates):
         self.layers = layers
         self.directions = directions
 
+    @uncompiled
     def final(self, layer: int = -1, direction: Direction = "up") -> Any:
         """The final state of a layer: at the B roots for "up", at the leaves (B of them on chains) for "down".
 
         Raises:
             ValueError: the encoder does not run in this direction.
         """
-        ends = (self.graph.out_degrees() if direction == "up" else self.graph.in_degrees()) == 0
         state = self.layers[layer][self.directions.index(direction)]
-        rows = to_device_of(ends.nonzero().squeeze(1), state.hidden)
+        with with_data(state.hidden):
+            ends = (self.graph.out_degrees() if direction == "up" else self.graph.in_degrees()) == 0
+            rows = ends.nonzero().squeeze(1)
+        rows = to_device_of(rows, state.hidden)
         return type(state)(*(part.index_select(0, rows) for part in state))
 
 
@@ -170,6 +175,7 @@ class Encoder(Borrower):
             cells.extend(pattern.another(reads) for _ in self.directions[1:])
         self.cells: Sequence[Cell] = nn.ModuleList(cells)  # type: ignore[assignment]
 
+    @uncompiled
     def forward(
         self,
         graph: DGLGraph,
@@ -234,6 +240,8 @@ class Encoder(Borrower):
     def _dropped(self, x: Tensor, forest: Forest) -> Tensor:
         if not (self.training and self.dropout and self.variational):
             return F.dropout(x, self.dropout, self.training)
-        trees = forest.trees()
-        mask = F.dropout(x.new_ones(int(trees.max()) + 1, x.shape[1]), self.dropout)
+        with with_data(x):
+            trees = forest.trees()
+            count = int(trees.max()) + 1
+        mask = F.dropout(x.new_ones(count, x.shape[1]), self.dropout)
         return x * mask.index_select(0, to_device_of(trees, x))

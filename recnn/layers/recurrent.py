@@ -14,7 +14,8 @@ from recnn.engines import torch_kernels
 from recnn.engines.torch_kernels import TorchFunction
 from recnn.errors import GraphError
 from recnn.graphs import _dgl
-from recnn.graphs.devices import is_autocast
+from recnn.graphs.compiler import uncompiled
+from recnn.graphs.devices import is_autocast, with_data
 from recnn.graphs.schedule import Schedule, schedule
 from recnn.layers.chains import Chains, chains_of
 from recnn.layers.encoder import Encoder
@@ -140,6 +141,11 @@ class Recurrent(nn.Module):
             onednn = function is torch_kernels.LSTM_FUNCTION and first.output_size == first.hidden_size
             if self.engine == "torch" or self._is_quicker(input, hx, onednn):
                 return self._by_torch(function, input, hx)
+        return self._by_levels(input, hx)
+
+    @uncompiled
+    def _by_levels(self, input: Tensor | PackedSequence, hx: Any) -> tuple[Any, ...]:
+        """Compute what `forward` does by the loop of this package."""
         data, forest, order = self._sequences(input)
         schedule = forest.schedule
         initial = None if hx is None else self._initial(hx, input, schedule.trees, order)
@@ -293,8 +299,10 @@ class Recurrent(nn.Module):
             sizes = tuple(input.batch_sizes.tolist())
             return input.data, chains_of(sizes), input.unsorted_indices
         x = input.unsqueeze(1) if input.dim() == 2 else input.transpose(0, 1) if self.batch_first else input
-        steps, batch = x.shape[:2]
-        return x.reshape(steps * batch, -1), chains_of((batch,) * steps), None
+        steps, batch = map(int, x.shape[:2])
+        with with_data(x):
+            chains = chains_of((batch,) * steps)
+        return x.reshape(steps * batch, -1), chains, None
 
     def _initial(self, hx: Any, input: Tensor | PackedSequence, trees: int, order: Tensor | None) -> list[Any]:
         """Split ``hx`` into a state for each layer and direction, with rows in the order of the chains."""

@@ -1,13 +1,12 @@
 import re
 import tracemalloc
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk import Tree
 
-from corpora import read_trees, remove_traces, strip_functions, unescape
-from parsers import TreeError, brackets, constituents, words_of
+from corpora import read_trees, unescape
+from parsers import brackets, constituents, without_functions, without_traces, words_of
 from tests.strategies import awkward_trees, deep_tree, forests, trees
 
 
@@ -57,7 +56,7 @@ def test_a_deep_tree_needs_no_recursion(write):
     tree = deep_tree(50_000)
     (read,) = read_trees(write(brackets(tree)))
     assert brackets(read) == brackets(tree)
-    assert brackets(remove_traces(strip_functions(unescape(read)))) == brackets(tree)
+    assert brackets(unescape(read)) == brackets(tree)
 
 
 def test_reading_is_streamed(write):
@@ -68,26 +67,6 @@ def test_reading_is_streamed(write):
     tracemalloc.stop()
     assert count == 50_000
     assert peak < 500_000  # bytes; the file has 900,000
-
-
-@pytest.mark.parametrize(
-    ("label", "plain"),
-    [
-        ("NP-SBJ", "NP"),
-        ("S-NOM-SBJ", "S"),
-        ("NP-1", "NP"),
-        ("NP=2", "NP"),
-        ("NP-SBJ=2", "NP"),
-        ("PRP$", "PRP$"),
-        ("-LRB-", "-LRB-"),
-        ("-NONE-", "-NONE-"),
-        ("ADVP|PRT", "ADVP|PRT"),
-        ("=", "="),
-        ("", ""),
-    ],
-)
-def test_function_tags(label, plain):
-    assert strip_functions(Tree(label, ["a"])) == Tree(plain, ["a"])
 
 
 @given(trees(), st.data())
@@ -102,24 +81,6 @@ def test_unescape_undoes_the_escapes_of_brackets(tree, data):
     assert unescape(Tree.fromstring(escaped)) == tree
 
 
-@given(trees(), st.data())
-def test_removing_traces_undoes_their_insertion(tree, data):
-    with_traces = Tree.fromstring(brackets(tree))
-    for constituent in constituents(with_traces):
-        if isinstance(constituent.node, Tree) and data.draw(st.booleans()):
-            trace = Tree("-NONE-", ["*T*-1"])
-            phrase = data.draw(st.sampled_from([trace, Tree("NP", [trace]), Tree("SBAR", [trace, Tree("S", [trace])])]))
-            constituent.node.insert(data.draw(st.integers(0, len(constituent.node))), phrase)
-    before = brackets(with_traces)
-    assert remove_traces(with_traces) == tree
-    assert brackets(with_traces) == before
-
-
-def test_a_tree_of_traces_only():
-    with pytest.raises(TreeError, match=r"the tree \(S\) has empty elements only"):
-        remove_traces(Tree.fromstring("(S (NP (-NONE- *)))"))
-
-
 def test_gum(data):
     counts = {}
     for part in ("train", "dev"):
@@ -130,7 +91,7 @@ def test_gum(data):
             assert read == list(Tree.fromstring(text)), path
             counts[part] += len(read)
             for tree in read:
-                labels = {c.node.label() for c in constituents(strip_functions(tree)) if isinstance(c.node, Tree)}
+                labels = {c.node.label() for c in constituents(without_functions(tree)) if isinstance(c.node, Tree)}
                 assert not any("-" in label.strip("-") for label in labels)
-                assert remove_traces(tree) == tree
+                assert without_traces(tree) == tree
     assert counts == {"train": 4_906, "dev": 598}

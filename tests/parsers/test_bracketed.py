@@ -6,7 +6,7 @@ from nltk import Tree
 from parsers import (
     InputError,
     TreeError,
-    binarised,
+    binarise,
     brackets,
     constituents,
     shaped,
@@ -41,7 +41,11 @@ def test_nltk_reads_a_tree_of_the_same_shape(tree):
 
 @given(trees(), sentences)
 def test_unlabelled_phrases_keep_their_words(tree, words):
-    for made in (binarised(tree), shaped(words), tree_from_productions(words_of(tree), productions(tree, False))):
+    for made in (
+        binarise(tree, labelled=False),
+        shaped(words),
+        tree_from_productions(words_of(tree), productions(tree, False)),
+    ):
         assert tree_from_brackets(brackets(made)) == made
         assert len(Tree.fromstring(brackets(made)).leaves()) == len(words_of(made))
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from recnn.engines import levels
 from recnn.engines.fused.child_sum import SumWalk
 from recnn.engines.fused.walk import Run, Walk, Weights
+from recnn.graphs.compiler import uncompiled
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -41,6 +42,7 @@ class _Fused(torch.autograd.Function):
         return found
 
     @staticmethod
+    @uncompiled  # a compiled training step runs its backward pass under the compiler too
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         run, saved = ctx.run, ctx.saved_tensors
         x, *tensors = given = saved[: ctx.count]

@@ -25,7 +25,7 @@ from tests.command_line import recnn, unframed
 
 TASKS = {
     "sentiment": [PhraseNetworkConfig, WordTraining, sources.SentimentData, TreeTraining],
-    "treebank": [PhraseNetworkConfig, WordTraining, sources.TreebankData, TreeTraining],
+    "treebank": [PhraseNetworkConfig, WordTraining, sources.BracketData, TreeTraining],
     "sentences": [PhraseNetworkConfig, WordTraining, sources.FolderData, TreeTraining],
     "listops": [PhraseNetworkConfig, WordTraining, sources.ListOpsData, TreeTraining],
     "relatedness": [PairNetworkConfig, WordTraining, sources.FolderData, TreeTraining],

@@ -155,6 +155,32 @@ def test_auto_in_fake_mode_and_under_autocast(kind, calls):
 
 
 @each_kind
+@pytest.mark.parametrize("engine", ["auto", "levels"])
+def test_functional_call_gives_what_torch_gives(kind, engine):
+    ours, theirs = kind(D, H, 2, engine=engine, dtype=F64), getattr(nn, kind.__name__)(D, H, 2, dtype=F64)
+    weights = {name: torch.randn_like(weight).requires_grad_() for name, weight in ours.named_parameters()}
+    x, found = inputs_of("padded").requires_grad_(), []
+    for network in (ours, theirs):
+        outputs = tensors_of(torch.func.functional_call(network, weights, (x,)))
+        loss = sum((part**2).sum() for part in outputs)
+        found.append([*outputs, *torch.autograd.grad(loss, [x, *weights.values()])])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
+@each_kind
+def test_gradients_under_autocast_are_those_of_torch_to_bfloat16(kind):
+    ours, theirs = kind(D, H), getattr(nn, kind.__name__)(D, H)
+    theirs.load_state_dict(ours.state_dict())
+    x = inputs_of("padded").float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = with_gradients(ours, x, None)[1]
+    for one, other in zip(found, with_gradients(theirs, x, None)[1], strict=True):
+        assert one.dtype == other.dtype
+        assert (one - other).norm() < 0.03 * other.norm()
+
+
+@each_kind
 @pytest.mark.parametrize("options", [{}, {"bidirectional": True, "num_layers": 2, "batch_first": True}])
 def test_export(kind, options):
     network, x = kind(D, H, **options).eval(), torch.randn(6, 3, D)
