@@ -1,3 +1,5 @@
+from .api import Parser as Parser
+from .api import Parses as Parses
 from .bracketed import brackets as brackets
 from .bracketed import tree_from_brackets as tree_from_brackets
 from .errors import EmptySentenceError as EmptySentenceError
@@ -10,7 +12,6 @@ from .errors import SentenceError as SentenceError
 from .errors import TreeError as TreeError
 from .errors import UnknownWordError as UnknownWordError
 from .grammar import GrammarParser as GrammarParser
-from .grammar import Parses as Parses
 from .heads import dependencies as dependencies
 from .heads import head_child as head_child
 from .loading import bundled_grammars as bundled_grammars
@@ -18,6 +19,9 @@ from .loading import load_grammar as load_grammar
 from .parseval import LabelCounts as LabelCounts
 from .parseval import Parseval as Parseval
 from .parseval import score as score
+from .registry import ShapeParser as ShapeParser
+from .registry import available as available
+from .registry import load as load
 from .rules import Rule as Rule
 from .rules import productions as productions
 from .rules import tree_from_productions as tree_from_productions

@@ -217,4 +217,6 @@ def draw_one(trees: Iterator[Tree], svg: Path) -> None:
 
 def read_model(folder: Path, kind: type[M]) -> M:
     """Load the model in a folder, or the best one of a training run."""
-    return kind.load(folder / "best" if (folder / "run.json").is_file() and (folder / "best").is_dir() else folder)
+    from recnn.models.folder import model_in
+
+    return kind.load(model_in(folder))

@@ -20,5 +20,6 @@ from .phrases import PhraseEncoder as PhraseEncoder
 from .phrases import WordVectors as WordVectors
 from .sequences import SequenceModel as SequenceModel
 from .span_parser import SpanParser as SpanParser
+from .trained_parser import TrainedParser as TrainedParser
 from .translation import Translator as Translator
 from .trees import TreeClassifier as TreeClassifier

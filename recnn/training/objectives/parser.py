@@ -14,10 +14,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics import MeanMetric, Metric
 
-from corpora.treebanks import remove_traces, strip_functions, unescape
+from corpora.treebanks import unescape
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError, TreeError
+from parsers.parseval import Parseval, score
 from parsers.spans import JOINER, Span, TaggedSpans, spans_of, tree_of
+from parsers.transform import without_functions, without_traces
 from recnn.data.batches import TreeBatches, loader, mixed
 from recnn.models.config import ParserConfig, ParserNetworkConfig
 from recnn.models.span_chart import best_trees, span_order
@@ -44,7 +46,7 @@ class ParserBatch(NamedTuple):
 def prepared(tree: Tree) -> TaggedSpans | None:
     """Return the spans of a treebank's tree without traces, function tags and escapes; None if nothing is left."""
     try:
-        return spans_of(unescape(strip_functions(remove_traces(tree))))
+        return spans_of(unescape(without_functions(without_traces(tree))))
     except TreeError:
         return None
 
@@ -180,12 +182,10 @@ class ParserObjective(Objective):
 
     @torch.no_grad()
     def measure(self, batch: ParserBatch) -> None:
-        found = list(self.model.parse([one.words for one in batch.trees]))
-        for tree, one in zip(found, batch.trees, strict=True):
-            mine = spans_of(tree)
-            self.measures["f1"].metric.update(mine.spans, one.spans)
-            right = sum(a == b for a, b in zip(mine.tags, one.tags, strict=True))
-            self.measures["tags"].metric.update(right / len(one.tags), len(one.tags))
+        found = self.model.parse([one.words for one in batch.trees])
+        counts = score((tree_of(*one) for one in batch.trees), found)
+        self.measures["f1"].metric.update(counts)
+        self.measures["tags"].metric.update(counts.tags / max(1, counts.words), counts.words)
 
     def digest(self) -> dict[str, str]:
         parts = {"train": self.data, "dev": self.dev, "further": self.further}
@@ -224,7 +224,7 @@ def _merged(spans: Any) -> list[Span]:
 
 
 class LabelledF1(Metric):
-    """F1 of labelled phrases, 2 m / (g + p), of m phrases in both, g in the gold tree, p in the predicted tree."""
+    """F1 of labelled phrases by the conventions of `parsers.score`."""
 
     matched: Tensor
     total: Tensor
@@ -234,15 +234,11 @@ class LabelledF1(Metric):
         for name in ("matched", "total"):
             self.add_state(name, torch.tensor(0), "sum")
 
-    def update(self, predicted: Sequence[Span], gold: Sequence[Span]) -> None:
-        """Add the phrases of a sentence."""
-        mine, theirs = (
-            Counter((start, end, part) for start, end, label in some for part in label.split(JOINER))
-            for some in (predicted, gold)
-        )
-        self.matched += (mine & theirs).total()
-        self.total += mine.total() + theirs.total()
+    def update(self, counts: Parseval) -> None:
+        """Add the phrases of some sentences."""
+        self.matched += 2 * counts.matched
+        self.total += counts.gold + counts.predicted
 
     def compute(self) -> Tensor:
         """Compute the F1 over all sentences so far."""
-        return 2 * self.matched / self.total
+        return self.matched / self.total
