@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from parsers.shapes import Shape, shaped
-from parsers.tokens import tokenize
+import parsers
+from parsers.errors import SentenceError
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Form = Literal["sst", "trees", "listops", "sentences"]
 
 
-def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "balanced") -> "Iterator[Tree]":
+def read_labelled_trees(path: str | Path, form: Form = "trees", parser: str = "balanced") -> "Iterator[Tree]":
     """Read the trees of a file, one by one. The labels are the targets; a node with an empty label has none.
 
     Args:
@@ -21,11 +21,13 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "
         form: format of the file: "sst", see `read_sst`; "trees", brackets with any labels, see `read_trees`; "listops",
             see `read_listops`, as binary trees with the value of each complete expression, see `listops_tree`; or
             "sentences", a label, a tab and a sentence per line, see `read_labelled`, as trees with the label at the
-            root over the words of `parsers.tokenize`.
-        shape: shape of the trees over "sentences", see `parsers.shaped`.
+            root of their parse trees, and no other label.
+        parser: name of the parser of "sentences", see `parsers.load`.
 
     Raises:
         CorpusError: the file is malformed.
+        GrammarError: there is no such parser.
+        SentenceError: a sentence has no parse.
         OSError: the file cannot be read.
     """
     if form == "sst":
@@ -37,9 +39,19 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "
 
         return (listops_tree(expression.tree) for expression in read_listops(path))
     if form == "sentences":
-        from corpora.labelled import read_labelled
-
-        return (shaped(tokenize(sentence), shape, label) for label, sentence in read_labelled(path))
+        return _parsed(path, parser)
     from corpora.treebanks import read_trees
 
     return read_trees(path)
+
+
+def _parsed(path: str | Path, parser: str) -> "Iterator[Tree]":
+    """Read labelled sentences as the trees of a parser, with a label at the root only."""
+    from corpora.labelled import read_labelled
+
+    read = list(read_labelled(path))
+    trees = parsers.load(parser).parse_each(sentence for _, sentence in read)
+    for (label, _), tree in zip(read, trees, strict=True):
+        if isinstance(tree, SentenceError):
+            raise tree
+        yield parsers.relabelled(tree, label)

@@ -36,4 +36,5 @@ from .transform import without_functions as without_functions
 from .transform import without_root as without_root
 from .transform import without_traces as without_traces
 from .trees import constituents as constituents
+from .trees import relabelled as relabelled
 from .trees import words_of as words_of

@@ -22,6 +22,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Task = Literal["classes", "binary", "regression"]
 """Kind of prediction of a `recnn.Head`: one of several classes, yes or no, or numbers."""
+Device = Literal["cpu", "cuda", "auto"]
+"""Device to compute on; "auto" takes the accelerator of the machine if there is one."""
 
 Location = Annotated[str, AfterValidator(lambda path: str(Path(path).resolve()))]
 """Path of a file or folder, made absolute, so that a run can be continued from another working directory."""

@@ -15,12 +15,12 @@ from parsers.errors import EmptySentenceError, InputError
 from recnn.commands.common import (
     Failures,
     ModelFolder,
+    OnDevice,
     Sentences,
     Svg,
     Trees,
     draw_one,
     either,
-    fitting,
     out,
     part_of,
     read_model,
@@ -30,6 +30,7 @@ from recnn.commands.common import (
 )
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
+from recnn.data.parsing import fitting
 from recnn.data.sources import AutoencoderData
 from recnn.models.config import AutoencoderConfig, AutoencoderNetworkConfig
 from recnn.training.options import TreeTraining, WordTraining
@@ -78,6 +79,7 @@ def autoencode(
     model: ModelFolder,
     sentences: Sentences = None,
     trees: Trees = None,
+    device: OnDevice = "cpu",
     svg: Svg = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
@@ -89,7 +91,7 @@ def autoencode(
     either(sentences, trees)
     if svg is not None and as_json:
         raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
-    found = read_model(model, recnn.TreeAutoencoder)
+    found = read_model(model, recnn.TreeAutoencoder, device)
     with Failures() as failures:
         read = _trees(found, sentences, trees, failures)
         if svg is not None:

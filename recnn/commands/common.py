@@ -16,11 +16,11 @@ from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
 from recnn.data.sources import Preparation
+from recnn.settings import Device
 
 if TYPE_CHECKING:
     from nltk import Tree
 
-    from recnn.cells.base import Arity
     from recnn.models.folder import Model
 
 M = TypeVar("M", bound="Model")
@@ -38,6 +38,15 @@ Sentences = Annotated[
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a model, or of a training run for its best model.")
 ]
+ParserName = Annotated[
+    str,
+    typer.Option(
+        "--parser",
+        metavar="PARSER",
+        help="Parser: english; right, left or balanced for trees of that shape; a bundled grammar (duck or telescope); "
+        "the path or text of a grammar; or the folder of a trained parser.",
+    ),
+]
 Trees = Annotated[Path | None, typer.Option(help="File of bracketed trees instead of sentences.")]
 
 
@@ -50,6 +59,7 @@ WithoutTraces = Annotated[bool, _described("without_traces")]
 WithoutFunctions = Annotated[bool, _described("without_functions")]
 CollapseUnaries = Annotated[bool, _described("collapse_unaries")]
 Binarise = Annotated[Literal["left", "right", "head"] | None, _described("binarise")]
+OnDevice = Annotated[Device, typer.Option("--device", help="Device to run on.")]
 
 Svg = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw the tree to this SVG file; for a single tree only.")
@@ -184,23 +194,6 @@ def prepared(trees: Iterable[Tree], preparation: Preparation, path: Path) -> Ite
             raise InputError(f"{path}, tree {number}: {error}") from None
 
 
-def fitting(tree: Tree, arity: Arity) -> Tree:
-    """Binarise ``tree`` if it has nodes with more children than ``arity``.
-
-    The nodes that this adds have no label, and so no target.
-
-    Raises:
-        InputError: ``arity`` is 1, and a node has more children.
-    """
-    children = (0 if isinstance(c.node, str) else len(c.node) for c in parsers.constituents(tree))
-    most = max(children)
-    if arity == "sum" or most <= arity:
-        return tree
-    if arity < 2:
-        raise InputError(f"a node of the tree has {most} children, but --arity is 1: train with --arity 2")
-    return parsers.binarise(tree, labelled=False)
-
-
 def draw_one(trees: Iterator[Tree], svg: Path) -> None:
     """Draw a tree to an SVG file.
 
@@ -215,8 +208,14 @@ def draw_one(trees: Iterator[Tree], svg: Path) -> None:
             part.write_text(recnn.tree_to_svg(tree), "utf-8")
 
 
-def read_model(folder: Path, kind: type[M]) -> M:
-    """Load the model in a folder, or the best one of a training run."""
+def read_model(folder: Path, kind: type[M], device: Device = "cpu") -> M:
+    """Load the model in a folder, or the best one of a training run, on a device.
+
+    Raises:
+        InputError: there is no such device, or no such model, see `recnn.load`.
+    """
+    from recnn.graphs.devices import chosen_device
     from recnn.models.folder import model_in
 
-    return kind.load(model_in(folder))
+    place = chosen_device(device)  # before the work
+    return kind.load(model_in(folder)).to(place)

@@ -22,6 +22,8 @@ from recnn.commands.common import (
     Binarise,
     CollapseUnaries,
     Failures,
+    OnDevice,
+    ParserName,
     Sentences,
     WithoutFunctions,
     WithoutTraces,
@@ -32,9 +34,11 @@ from recnn.commands.common import (
     read_sentences,
     with_words,
 )
-from recnn.commands.parse import Grammar, Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
+from recnn.commands.options import typed
+from recnn.commands.parse import Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
 from recnn.commands.streams import cell, print_json
 from recnn.data.sources import Preparation
+from recnn.settings import Device
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -44,8 +48,9 @@ torch = lazy_loader.load("torch")
 
 
 def encode(
+    context: typer.Context,
     sentences: Sentences = None,
-    grammar: Grammar = "duck",
+    parser: ParserName = "english",
     trees: Annotated[Path | None, typer.Option(help="File of bracketed trees to encode instead of sentences.")] = None,
     without_traces: WithoutTraces = False,
     without_functions: WithoutFunctions = False,
@@ -59,6 +64,7 @@ def encode(
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
+    device: OnDevice = "cpu",
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE.npz", help="Write all states to this file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -71,8 +77,8 @@ def encode(
     In trees of more than 100 words, nodes are printed with their first 100 words, and in JSON with their spans only.
     """
     either(sentences, trees)
-    if trees is not None and grammar != "duck":
-        raise typer.BadParameter("a grammar is for sentences, not for --trees FILE", param_hint="--grammar")
+    if trees is not None and typed(context, "parser"):
+        raise typer.BadParameter("a parser is for sentences, not for --trees FILE", param_hint="--parser")
     preparation = Preparation(without_traces, without_functions, collapse_unaries, binarise)
     if trees is None and preparation != Preparation():
         raise typer.BadParameter("trees are transformed with --trees FILE only", param_hint="SENTENCE...")
@@ -86,13 +92,19 @@ def encode(
         if trees is not None:
             read = list(prepared(corpora.read_trees(trees), preparation, trees))
             words = (word for tree in read for word in parsers.words_of(tree))
-            encoder = _Encoder(words, _max_children(read), hidden_size, seed)
+            encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)
         else:
-            parser = parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
-            longest = max(len(rule) for rule in parser.grammar.productions())
-            encoder = _Encoder(sorted(parser.lexicon), longest, hidden_size, seed)
-            groups = parse_each(parser, read_sentences(sentences, failures), limit, failures, tokens)
+            loaded = parsers.load(parser, max_edges, timeout)
+            groups = parse_each(loaded, parser, read_sentences(sentences, failures), limit, failures, tokens)
+            if isinstance(loaded, parsers.GrammarParser):
+                longest = max(len(rule) for rule in loaded.grammar.productions())
+                encoder = _Encoder(sorted(loaded.lexicon), longest, hidden_size, seed, device)
+            else:  # the words and the largest number of children are known at the end only
+                groups = list(groups)
+                read = [found.tree for parses in groups for found in parses]
+                words = (word for tree in read for word in parsers.words_of(tree))
+                encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
         for index, parses in enumerate(groups):
             encoded = _Encoded(parses, [encoder(found.tree) for found in parses])
             encoded.print(as_json)
@@ -103,19 +115,22 @@ def encode(
 
 
 class _Encoder:
-    """Plain recursive network with word vectors; all weights are random, from ``seed``."""
+    """Plain recursive network with word vectors; all weights are random, from ``seed``, the same on any device."""
 
-    def __init__(self, words: Iterable[str], arity: int, hidden_size: int, seed: int) -> None:
+    def __init__(self, words: Iterable[str], arity: int, hidden_size: int, seed: int, device: Device) -> None:
+        from recnn.graphs.devices import chosen_device
+
+        self.device = chosen_device(device)
         torch.manual_seed(seed)
         self.vocabulary = corpora.Vocabulary(words)
-        self.vectors = torch.nn.Embedding(len(self.vocabulary), hidden_size)
-        self.cell = recnn.RecursiveCell(hidden_size, hidden_size, arity, leaf="input")
+        self.vectors = torch.nn.Embedding(len(self.vocabulary), hidden_size).to(self.device)
+        self.cell = recnn.RecursiveCell(hidden_size, hidden_size, arity, leaf="input").to(self.device)
 
     def __call__(self, tree: Tree) -> recnn.NodeStates:
         graph = recnn.tree_to_graph(tree, self.vocabulary)
         with torch.no_grad():
-            x = self.vectors(graph.ndata["word"].clamp(min=0))
-            return recnn.NodeStates(graph, recnn.propagate(self.cell, graph, x))
+            x = self.vectors(graph.ndata["word"].clamp(min=0).to(self.device))
+            return recnn.NodeStates(graph, recnn.HiddenState(recnn.propagate(self.cell, graph, x).hidden.cpu()))
 
 
 class _Encoded(NamedTuple):

@@ -14,10 +14,11 @@ import corpora
 import parsers
 import recnn
 from parsers.errors import InputError
-from recnn.commands.common import ModelFolder, fitting, out, part_of, read_model
+from recnn.commands.common import ModelFolder, OnDevice, out, part_of, read_model
 from recnn.commands.pairs import evaluate_pairs
 from recnn.commands.streams import cell, print_json
 from recnn.commands.translation import evaluate_translator
+from recnn.data.parsing import fitting
 from recnn.errors import ModelError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def evaluate(
     by_length: Annotated[
         bool, typer.Option("--by-length", help="Also print the accuracy at the roots by length of the sentence.")
     ] = False,
+    device: OnDevice = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Evaluate a model on labelled data.
@@ -50,7 +52,7 @@ def evaluate(
 
     Translations: BLEU and chrF, by sacrebleu.
     """
-    found = read_model(model, recnn.Model)
+    found = read_model(model, recnn.Model, device)
     if by_length and found.kind != "trees":
         raise typer.BadParameter("only for models of labelled trees", param_hint="--by-length")
     if isinstance(found, recnn.PairModel):
@@ -96,7 +98,7 @@ def _labelled_trees(model: recnn.TreeClassifier, folder: Path, data: str) -> lis
             data = str(part_of(where, data))
         elif form == "sst":
             return list(corpora.bundled_sentiment(data))
-    return [fitting(tree, config.max_children) for tree in corpora.read_labelled_trees(data, form, config.shape)]
+    return [fitting(tree, config.max_children) for tree in corpora.read_labelled_trees(data, form, config.parser)]
 
 
 def _by_length(model: recnn.TreeClassifier, trees: list[Tree]) -> dict[str, recnn.Scores]:

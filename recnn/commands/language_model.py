@@ -12,7 +12,7 @@ import recnn
 from corpora.plain_text import LINE_END, split_text
 from parsers.errors import InputError
 from parsers.printing import printable
-from recnn.commands.common import Failures, ModelFolder, Sentences, out, read_model, read_sentences
+from recnn.commands.common import Failures, ModelFolder, OnDevice, Sentences, out, read_model, read_sentences
 from recnn.commands.lazy import Command, lazy_app
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
@@ -70,6 +70,7 @@ def score(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Also print the log-probability of each character or word.")
     ] = False,
+    device: OnDevice = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per sentence and line.")] = False,
 ) -> None:
     """Print the log-probabilities of sentences.
@@ -78,7 +79,7 @@ def score(
     perplexity of words; for several sentences, also the most probable one. Unknown words are scored as the unknown
     word of the model.
     """
-    found = read_model(model, recnn.LanguageModel)
+    found = read_model(model, recnn.LanguageModel, device)
     scored = []
     with Failures() as failures:
         for _, sentence in read_sentences(sentences, failures):
@@ -146,6 +147,7 @@ def generate(
         int | None, typer.Option(min=1, help="Beam width: search for the most probable text instead of sampling.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Random seed.")] = 0,
+    device: OnDevice = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per text and line.")] = False,
 ) -> None:
     """Generate text.
@@ -165,7 +167,7 @@ def generate(
         )
     if beam is not None and beam < count:
         raise typer.BadParameter(f"expected at most {beam}, the beam width, got {count}", param_hint="--count")
-    texts = read_model(model, recnn.LanguageModel).generate(
+    texts = read_model(model, recnn.LanguageModel, device).generate(
         prompt,
         length,
         count,

@@ -73,8 +73,9 @@ def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
     measures = pair_measures(model.config)
     for indices in TreeBatches(pairs.sizes, nodes=4096, shuffle=False):
         batch = pairs[indices]
+        answers = model.answers(batch.forest).cpu()
         for measure in measures.values():
-            measure.metric.update(model.answers(batch.forest), batch.target)
+            measure.metric.update(answers, batch.target)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*variance of predictions")
         values = {name: float(measure.metric.compute()) for name, measure in measures.items()}

@@ -1,6 +1,5 @@
 """Training of parsers: `recnn train parser`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from recnn.models.config import ParserNetworkConfig
 from recnn.training.options import Training
 
 if TYPE_CHECKING:
-    from nltk import Tree
-
     from recnn.training.objectives.base import Objective
 
 
@@ -28,8 +25,8 @@ def parser(data: ParserData, network: ParserNetworkConfig, training: Training) -
     from recnn.training.objectives.parser import ParserObjective
 
     folder = Path(folder_of(data.data))
-    trees, held_out = (list(_trees(_part(folder, name))) for name in ("train", "dev"))
-    further = [] if data.further is None else list(_trees(Path(data.further)))
+    trees, held_out = (list(corpora.read_treebank(_part(folder, name))) for name in ("train", "dev"))
+    further = [] if data.further is None else list(corpora.read_treebank(Path(data.further)))
     settings = data.further_share, data.min_count, data.noise
     return ParserObjective(network, training, trees, held_out, further, *settings)
 
@@ -39,12 +36,3 @@ def _part(folder: Path, name: str) -> Path:
         if found.exists():
             return found
     raise InputError(f"{folder}: expected {name}, {name}.txt, {name}.mrg, {name}.ptb or {name}.brackets in this folder")
-
-
-def _trees(path: Path) -> "Iterator[Tree]":
-    """Read the trees of a file, or of all files of a folder in the order of their names."""
-    if not path.is_dir():
-        yield from corpora.read_trees(path)
-        return
-    for file in sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")):
-        yield from corpora.read_trees(file)

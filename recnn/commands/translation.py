@@ -17,6 +17,7 @@ from parsers.errors import EmptySentenceError
 from recnn.commands.common import (
     Failures,
     ModelFolder,
+    OnDevice,
     Sentences,
     Trees,
     either,
@@ -55,7 +56,7 @@ def translation(
     """Translate English sentences into French.
 
     Of the pairs, 80 percent are for training, 10 for validation and 10 for the test at the end; all translations of one
-    English sentence are in one part. With --model tree and no --trees, each sentence gets a tree of the shape --shape.
+    English sentence are in one part. With --model tree and no --trees, each sentence gets the tree of --parser.
     The metrics are the perplexity and BLEU.
     """
     from recnn.training.objectives.translation import TranslationObjective, evaluated
@@ -79,16 +80,17 @@ def translate(
     length_penalty: Annotated[
         float, typer.Option(min=0, max=10, help="Length penalty of Wu et al. 2016; larger values favour long outputs.")
     ] = 1.0,
+    device: OnDevice = "cpu",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, one object per sentence and line, with the attention.")
     ] = False,
 ) -> None:
     """Translate English sentences into French.
 
-    A model over trees builds a tree of its --shape over each sentence. Unknown words are listed on standard error.
+    A model over trees parses each sentence with its --parser. Unknown words are listed on standard error.
     """
     either(sentences, trees)
-    found = read_model(model, recnn.Translator)
+    found = read_model(model, recnn.Translator, device)
     with Failures() as failures:
         for place, words, source in _sources(found, sentences, trees, failures):
             if unknown := [word for word in words if not found.source.index(word)]:

@@ -7,8 +7,9 @@ import corpora
 import parsers
 from corpora.labelled_trees import Form, read_labelled_trees
 from parsers.errors import InputError
-from recnn.commands.common import fitting, folder_of, part_of, prepared
+from recnn.commands.common import folder_of, part_of, prepared
 from recnn.commands.train import trains
+from recnn.data.parsing import fitting
 from recnn.data.sources import BracketData, FolderData, ListOpsData, Preparation, SentimentData
 from recnn.models.config import PhraseNetworkConfig, TreeConfig
 from recnn.settings import values_of
@@ -63,7 +64,7 @@ def sentences(
 ) -> "Objective":
     """Predict the label of a sentence.
 
-    --data takes files with a label, a tab and a sentence on each line. Each sentence gets a tree of the shape --shape,
+    --data takes files with a label, a tab and a sentence on each line. Each sentence gets the tree of --parser,
     which --model sequence does not use.
     """
     parts = _read(data.data, "sentences", network)
@@ -117,7 +118,7 @@ def _read(
     preparation: Preparation = _AS_READ,
 ) -> "list[list[Tree]]":
     files = [part_of(folder_of(folder), part) for part in ("train", "dev")]
-    read = (prepared(read_labelled_trees(file, form, network.shape), preparation, file) for file in files)
+    read = (prepared(read_labelled_trees(file, form, network.parser), preparation, file) for file in files)
     return [[fitting(tree, network.max_children) for tree in trees] for trees in read]
 
 

@@ -141,7 +141,7 @@ class TranslationData:
     ] = None
     trees: Annotated[
         Location | None,
-        Field(description="File of bracketed trees over the English sentences. [default: trees of --shape]"),
+        Field(description="File of bracketed trees over the English sentences. [default: those of --parser]"),
     ] = None
     max_length: Annotated[Count, Field(description="Largest number of words of a sentence, with punctuation.")] = 10
     pairs: Annotated[Count | None, Field(description="Number of pairs to use, by sentence. [default: all]")] = None

@@ -1,4 +1,4 @@
-"""Devices: index tensors on the device of the values that they index, tensors without data, and autocast."""
+"""Devices: their choice, index tensors on the device of the values that they index, tensors without data, autocast."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +9,22 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _disable_current_modes
+
+from parsers.errors import InputError
+from recnn.settings import Device
+
+
+def chosen_device(name: Device) -> torch.device:
+    """Return the device of a setting, see `recnn.settings.Device`.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: there is no CUDA device that torch can use")
+    if name == "auto":
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    return torch.device(name)
 
 
 def is_fake(tensor: Tensor) -> bool:

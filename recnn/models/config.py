@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from corpora.labelled_trees import Form
-from parsers.shapes import Shape
 from recnn.settings import STRICT, Layers, NotNegative, Probability, Size, Task
 
 if TYPE_CHECKING:
@@ -101,7 +100,13 @@ class PhraseNetworkConfig(NetworkConfig):
             description="Hash buckets for character n-grams, from which unknown words get vectors too; 0 for none.",
         ),
     ] = 0
-    shape: Annotated[Shape, Field(description="Shape of the trees over sentences that have none.")] = "balanced"
+    parser: Annotated[
+        str,
+        Field(
+            description="Parser of sentences that have no tree: english; right, left or balanced for trees of that "
+            "shape; a bundled grammar, the path of one, or the folder of a trained parser."
+        ),
+    ] = "english"
 
     @model_validator(mode="after")
     def _fits(self) -> "PhraseNetworkConfig":

@@ -33,6 +33,8 @@ _FORMER_KINDS = {
     "translator": "translation",
 }
 """Names of kinds in version 0.1, whose folders can still be loaded."""
+_FORMER_SETTINGS = {"shape": "parser"}
+"""Names of settings in version 0.1."""
 _FILES = re.compile(r"model\.json|weights\.safetensors|.*\.jsonl")
 """Names of the files in the folder of a model."""
 
@@ -254,7 +256,10 @@ def _configuration(path: Path, content: bytes, kinds: Mapping[str, type[Model]])
         name = str(_FORMER_KINDS.get(found["recnn"], found["recnn"]))
         if name not in kinds:
             raise ValueError(f'"recnn" is {name[:40]!r}, expected one of {", ".join(kinds)}')
-        return kinds[name], settings_of(kinds[name].Config, found.get("config"))
+        config = found.get("config")
+        if isinstance(config, dict):
+            config = {_FORMER_SETTINGS.get(setting, setting): value for setting, value in config.items()}
+        return kinds[name], settings_of(kinds[name].Config, config)
 
 
 def _kinds() -> dict[str, type[Model]]:

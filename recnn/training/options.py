@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from recnn.settings import STRICT, Count, Location, NotNegative, Positive, Probability, Seed
+from recnn.settings import STRICT, Count, Device, Location, NotNegative, Positive, Probability, Seed
 
 Optimizer = Literal["adagrad", "adam", "adamw", "sgd"]
 
@@ -44,7 +44,7 @@ class Training:
         int, Field(ge=1, le=1 << 10, description="Number of CPU threads; results may differ in the last digits.")
     ] = 1
     workers: Annotated[int, Field(ge=0, description="Processes that load data; 0 loads in the main process.")] = 0
-    device: Annotated[Literal["cpu", "cuda", "auto"], Field(description="Device to train on.")] = "cpu"
+    device: Annotated[Device, Field(description="Device to run on.")] = "cpu"
     precision: Annotated[
         Literal["32-true", "bf16-mixed", "16-mixed"], Field(description="Numerical precision, as in Lightning.")
     ] = "32-true"

@@ -26,6 +26,7 @@ import torch
 from corpora.text import replacing, write_lines
 from parsers.errors import InputError
 from recnn.errors import RunError, missing_extra
+from recnn.graphs.devices import chosen_device
 from recnn.models.bounds import within_memory
 from recnn.settings import as_json
 from recnn.training.claim import FILES, MODELS, Claim, claimed
@@ -259,10 +260,8 @@ def shown_row(row: Mapping[str, float], objective: Objective) -> str:
 
 
 def _check_machine(training: Training) -> None:
-    gpu = training.device != "cpu" and torch.cuda.is_available()
-    if training.device == "cuda" and not gpu:
-        raise InputError("device: there is no CUDA device that torch can use")
-    if training.precision == "16-mixed" and not gpu:
+    device = chosen_device(training.device)
+    if training.precision == "16-mixed" and device.type != "cuda":
         raise InputError("precision: 16-mixed needs a GPU; bf16-mixed does not")
 
 

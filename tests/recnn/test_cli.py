@@ -39,7 +39,7 @@ def test_parse_json():
         assert record["sentence"] == DUCK
         assert record["productions"] == json.loads(json.dumps(productions(tree)))
         assert set(record) == {"sentence", "parse", "tree", "probability", "productions"}
-    assert json.loads(recnn("parse", "--json", "--grammar", "telescope", "I saw the man")[1])["probability"] is None
+    assert json.loads(recnn("parse", "--json", "--parser", "telescope", "I saw the man")[1])["probability"] is None
 
 
 def test_encode_prints_and_writes_every_state(tmp_path):
@@ -146,8 +146,8 @@ def test_words_of_any_kind_are_printed_on_their_lines(tmp_path):
         ["x\x1b[31m\u2028"],
         ["encode", "--out", "x\x1b[31m\u2028", DUCK],
         ["parse", "x\x1b[31m\u2028"],
-        ["parse", "--grammar", "x\x1b[31m\u2028.cfg", DUCK],
-        ["parse", "--grammar", "S -> x\x1b[31m\u2028", DUCK],
+        ["parse", "--parser", "x\x1b[31m\u2028.cfg", DUCK],
+        ["parse", "--parser", "S -> x\x1b[31m\u2028", DUCK],
         ["encode", "--trees", "x\x1b[31m\u2028", DUCK],
         ["encode", "--trees", "x\x1b[31m\u2028"],
         ["predict", "x\x1b[31m\u2028", DUCK],
@@ -171,9 +171,9 @@ UNKNOWN = "S -> 'é☃' | '→🦆'"
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["parse", "--grammar", UNKNOWN, "é☃", "→🦆", "ü"], 1),
-        (["encode", "--grammar", UNKNOWN, "é☃", "→🦆"], 0),
-        (["parse", "--json", "--grammar", UNKNOWN, "é☃", "→🦆"], 0),
+        (["parse", "--parser", UNKNOWN, "é☃", "→🦆", "ü"], 1),
+        (["encode", "--parser", UNKNOWN, "é☃", "→🦆"], 0),
+        (["parse", "--json", "--parser", UNKNOWN, "é☃", "→🦆"], 0),
         (["parse", "--é☃🦆"], 2),
         (["encode", "--trees", "é☃🦆"], 1),
         (["data"], 0),
@@ -227,7 +227,7 @@ def test_sentences_from_standard_input_survive_a_bad_one():
 
 def test_a_highly_ambiguous_sentence_is_cut_off():
     sentence = "I saw the man" + " with a telescope" * 15
-    status, out, err = recnn("parse", "--all", "--limit", 3, "--json", "--grammar", "telescope", sentence)
+    status, out, err = recnn("parse", "--all", "--limit", 3, "--json", "--parser", "telescope", sentence)
     assert status == 0
     assert len(out.splitlines()) == 3
     assert "has more than 3 parses" in err
@@ -246,11 +246,11 @@ BAD = [
     (["parse", "?!"], 1, "sentence '?!': no words"),
     (["parse", "the cat saw her duck"], 1, "the grammar has no word 'cat' (word 2)"),
     (["parse", "saw her duck"], 1, "no parse as S, the start symbol of the grammar; longest phrases found: VP 'saw"),
-    (["parse", "--grammar", "nowhere.cfg", DUCK], 1, "grammar nowhere.cfg: no such file, and no bundled grammar"),
-    (["parse", "--grammar", ".", DUCK], 1, "grammar .: Is a directory"),
-    (["parse", "--grammar", "bad.cfg", DUCK], 1, "grammar bad.cfg, line 2: expected an arrow"),
-    (["parse", "--grammar", "binary.cfg", DUCK], 1, "grammar binary.cfg: not UTF-8 text (byte 7)"),
-    (["parse", "--grammar", "S -> 'a' [0.4]", "a"], 1, "line 1: the probabilities of S sum to 0.4, not to 1"),
+    (["parse", "--parser", "nowhere.cfg", DUCK], 1, "grammar nowhere.cfg: no such file, and no bundled grammar"),
+    (["parse", "--parser", ".", DUCK], 1, "grammar .: Is a directory"),
+    (["parse", "--parser", "bad.cfg", DUCK], 1, "grammar bad.cfg, line 2: expected an arrow"),
+    (["parse", "--parser", "binary.cfg", DUCK], 1, "grammar binary.cfg: not UTF-8 text (byte 7)"),
+    (["parse", "--parser", "S -> 'a' [0.4]", "a"], 1, "line 1: the probabilities of S sum to 0.4, not to 1"),
     (["parse", "-"], 1, "standard input, line 2: not UTF-8 text (byte 1)"),
     (["encode", "--trees", "nowhere.txt"], 1, "nowhere.txt: No such file or directory"),
     (["encode", "--trees", "open.txt"], 1, "open.txt, line 2, column 1: this bracket is never closed"),
@@ -262,7 +262,7 @@ BAD = [
     (["encode", "--out", "x.txt", DUCK], 2, "x.txt does not end in .npz"),
     (["encode"], 2, "give either sentences or --trees FILE"),
     (["encode", "--trees", "open.txt", DUCK], 2, "give either sentences or --trees FILE"),
-    (["encode", "--trees", "open.txt", "--grammar", "telescope"], 2, "a grammar is for sentences, not for --trees"),
+    (["encode", "--trees", "open.txt", "--parser", "telescope"], 2, "a grammar is for sentences, not for --trees"),
     (["encode", "--hidden-size", "0", DUCK], 2, "--hidden-size"),
     (["encode", "--hidden-size", "99999999999", DUCK], 1, "not enough memory: use smaller sizes"),
     (["encode", "--seed", "9" * 30, DUCK], 2, "--seed"),

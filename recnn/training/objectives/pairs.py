@@ -13,10 +13,10 @@ from torchmetrics.classification import MulticlassAccuracy
 from corpora.pairs import ENTAILMENTS, SentencePair
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
-from parsers.shapes import shaped
 from parsers.tokens import tokenize
 from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import PairDataset, Pairs
+from recnn.data.parsing import trees_over
 from recnn.models.config import PairConfig
 from recnn.models.pairs import PairModel
 from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
@@ -84,8 +84,11 @@ class PairObjective(Objective):
 
 
 def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: Vocabulary) -> PairDataset:
-    """Make a data set of pairs, with trees of ``config.shape`` over the sentences and targets for ``config.answer``."""
-    trees = [(shaped(tokenize(a.first), config.shape), shaped(tokenize(a.second), config.shape)) for a in pairs]
+    """Make a data set of pairs, with the trees of ``config.parser`` and targets for ``config.answer``."""
+    found = trees_over(
+        (text for pair in pairs for text in (pair.first, pair.second)), config.parser, config.max_children
+    )
+    trees = list(zip(found, found, strict=True))
     if config.answer == "relatedness":
         target = torch.tensor([pair.relatedness for pair in pairs])
     else:

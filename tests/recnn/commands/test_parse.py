@@ -19,7 +19,7 @@ def trees(out):
 
 
 def test_an_operator_that_the_grammar_lacks_is_an_error():
-    status, out, err = recnn("parse", "--grammar", ARITHMETIC, "a - ( b + a )", "a / b", "a + b")
+    status, out, err = recnn("parse", "--parser", ARITHMETIC, "a - ( b + a )", "a / b", "a + b")
     assert status == 1
     assert out.count("parse 0") == 1
     first, second = err.splitlines()
@@ -40,7 +40,7 @@ def test_punctuation_that_is_left_out_is_reported():
 @pytest.mark.parametrize("command", [["parse"], ["encode", "--hidden-size", "2"]])
 def test_tokens_are_split_at_blanks(command):
     grammar = "S -> NP \"don't\" V '.'\nNP -> 'we'\nV -> 'go'"
-    status, out, err = recnn(*command, "--json", "--grammar", grammar, "--tokens", "We  don't go .", "We don't go.")
+    status, out, err = recnn(*command, "--json", "--parser", grammar, "--tokens", "We  don't go .", "We don't go.")
     assert status == 1
     assert trees(out) == ["(S (NP We) don't (V go) .)"]
     assert err.count("\n") == 1
@@ -63,7 +63,7 @@ FAILING = [
 @pytest.mark.parametrize("command", [["parse"], ["encode", "--hidden-size", "2"]])
 def test_a_sentence_that_fails_costs_itself_alone(command, grammar, sentence, message):
     bad = sentence if isinstance(sentence, bytes) else sentence.encode()
-    arguments = [*command, "--json", "--max-edges", 20, "--grammar", grammar, "-"]
+    arguments = [*command, "--json", "--max-edges", 20, "--parser", grammar, "-"]
     status, out, err = recnn(*arguments, stdin=b"a b\n\n" + bad + b"\na b\n")
     assert status == 1
     assert trees(out) == ["(S (A a) (B b))"] * 2
@@ -75,7 +75,7 @@ def test_a_sentence_that_fails_costs_itself_alone(command, grammar, sentence, me
 def test_a_sentence_that_fails_costs_itself_alone_in_predict(run):
     good = "the plot is not very funny ."
     given = f"{good}\n\nthe (\n".encode() + b"\xff\n" + good.encode() + b"\n"
-    status, out, err = recnn("predict", "--json", "--grammar", "duck", run, "-", stdin=given)
+    status, out, err = recnn("predict", "--json", "--parser", "duck", run, "-", stdin=given)
     assert (status, out) == (1, "")
     assert [line.split(": ")[1] for line in err.splitlines()] == [f"standard input, line {n}" for n in (1, 3, 4, 5)]
     status, out, err = recnn("predict", "--json", run, "-", stdin=given)
@@ -100,7 +100,7 @@ def test_limits_and_tokens_in_predict(run):
     assert status == 0
     assert "has no parse in the grammar of the bundled treebank" in err
     assert "more than 10 edges in the chart: increase max_edges (--max-edges)" in err
-    status, out, err = recnn("predict", "--json", "--grammar", "duck", "--timeout", 0, run, "The boy saw her duck")
+    status, out, err = recnn("predict", "--json", "--parser", "duck", "--timeout", 0, run, "The boy saw her duck")
     assert (status, out) == (1, "")
     assert "not parsed within 0 seconds: increase timeout (--timeout)" in err
     status, out, err = recnn("predict", "--json", "--tokens", run, "the plot is good .", "the plot is good.")
@@ -111,12 +111,12 @@ def test_limits_and_tokens_in_predict(run):
 
 def test_limits():
     many = " ".join("a" * 60)
-    status, out, err = recnn("parse", "--json", "--grammar", CATALAN, many)
+    status, out, err = recnn("parse", "--json", "--parser", CATALAN, many)
     assert (status, err, len(out.splitlines())) == (0, "", 1)
-    status, out, err = recnn("parse", "--json", "--grammar", CATALAN, "--max-edges", 1000, many, "a a")
+    status, out, err = recnn("parse", "--json", "--parser", CATALAN, "--max-edges", 1000, many, "a a")
     assert (status, trees(out)) == (1, ["(S (S a) (S a))"])
     assert "increase max_edges (--max-edges)" in err
-    status, out, err = recnn("parse", "--json", "--grammar", CATALAN, "--timeout", "0.001", many)
+    status, out, err = recnn("parse", "--json", "--parser", CATALAN, "--timeout", "0.001", many)
     assert (status, out) == (1, "")
     assert "not parsed within 0.001 seconds: increase timeout (--timeout)" in err
     assert recnn("parse", "--timeout", "-1", "a")[0] == 2
@@ -135,7 +135,7 @@ def test_limits():
     ],
 )
 def test_a_limit_prints_that_many_parses(options, number, message):
-    status, out, err = recnn("parse", "--json", *options, "--grammar", CATALAN, "a a a a a")
+    status, out, err = recnn("parse", "--json", *options, "--parser", CATALAN, "a a a a a")
     assert (status, len(out.splitlines())) == (0, number)
     assert message in err
     assert bool(err) == bool(message)
@@ -143,11 +143,11 @@ def test_a_limit_prints_that_many_parses(options, number, message):
 
 def test_feature_grammars_in_every_command():
     grammar = "S -> NP[NUM=?n] VP[NUM=?n]\nNP[NUM=sg] -> 'Kim'\nNP[NUM=pl] -> 'dogs'\nVP[NUM=sg] -> 'runs'"
-    status, out, err = recnn("parse", "--json", "--grammar", grammar, "Kim runs")
+    status, out, err = recnn("parse", "--json", "--parser", grammar, "Kim runs")
     assert (status, trees(out), err) == (0, ["(S (NP Kim) (VP runs))"], "")
-    status, out, err = recnn("encode", "--json", "--hidden-size", 2, "--grammar", grammar, "Kim runs")
+    status, out, err = recnn("encode", "--json", "--hidden-size", 2, "--parser", grammar, "Kim runs")
     assert [node["label"] for node in json.loads(out)["nodes"]] == ["S", "NP", "VP"]
-    status, out, err = recnn("parse", "--grammar", grammar, "dogs runs")
+    status, out, err = recnn("parse", "--parser", grammar, "dogs runs")
     assert (status, out) == (1, "")
     assert err == (
         "recnn: sentence 'dogs runs': no parse as S, the start symbol of the grammar; "
@@ -156,9 +156,9 @@ def test_feature_grammars_in_every_command():
 
 
 def test_a_grammar_with_another_arrow_is_no_file():
-    status, out, err = recnn("parse", "--json", "--grammar", "S → 'a' 'b'", "a b")
+    status, out, err = recnn("parse", "--json", "--parser", "S → 'a' 'b'", "a b")
     assert (status, trees(out), err) == (0, ["(S a b)"], "")
-    status, out, err = recnn("parse", "--grammar", "S : 'a' 'b'", "a b")
+    status, out, err = recnn("parse", "--parser", "S : 'a' 'b'", "a b")
     assert (status, err.count("\n")) == (1, 1)
     assert "grammar text has rules such as S -> NP VP" in err
 

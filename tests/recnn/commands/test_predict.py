@@ -107,7 +107,7 @@ def test_a_sentence_without_a_parse(run):
     assert err.startswith("recnn: 'a lovely film' has no parse in the grammar of the bundled treebank")
     spans = [node["span"] for node in json.loads(out)["nodes"]]
     assert spans == [[1, 3], [1, 2], [3, 3], [1, 1], [2, 2]]
-    status, out, err = recnn("predict", "--json", run, "--grammar", "duck", "a lovely film", "The boy saw her duck")
+    status, out, err = recnn("predict", "--json", run, "--parser", "duck", "a lovely film", "The boy saw her duck")
     assert status == 1
     assert len(out.splitlines()) == 1
     assert len(err.splitlines()) == 1

@@ -179,7 +179,7 @@ def test_targets_that_are_missing(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [["--shape", "left"], ["--model", "sequence", "--direction", "both"], ["--arity", "sum", "--direction", "both"]],
+    [["--parser", "left"], ["--model", "sequence", "--direction", "both"], ["--arity", "sum", "--direction", "both"]],
 )
 def test_sentences_with_labels(tmp_path, options):
     train = ["good\ta fine film", "bad\ta dull film", "good\tFine !", "not sure\twell ..."]

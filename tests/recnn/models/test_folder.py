@@ -40,7 +40,7 @@ def pair_model(**options):
         (classifier, {"cell": "gru", "arity": "sum", "direction": "both", "num_layers": 2, "form": "listops"}),
         (classifier, {"model": "sequence", "cell_options": {"peepholes": True}}),
         (pair_model, {}),
-        (pair_model, {"answer": "entailment", "cell": "matrix-vector", "shape": "left"}),
+        (pair_model, {"answer": "entailment", "cell": "matrix-vector", "parser": "left"}),
     ],
 )
 def test_a_folder_is_a_model(tmp_path, make, options):
