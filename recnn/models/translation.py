@@ -17,7 +17,6 @@ from parsers.trees import words_of
 from recnn.cells.base import Cell
 from recnn.data.datasets import word_graph
 from recnn.data.parsing import trees_over
-from recnn.data.parsing import trees_over
 from recnn.layers.attention import Attention, BahdanauAttention, LuongAttention, Memory
 from recnn.layers.encoder import Encoder
 from recnn.layers.recurrent import Recurrent
@@ -26,6 +25,7 @@ from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
 from recnn.models.search import Candidate, beam_search
 
+if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 START, END = "<s>", "</s>"
