@@ -56,7 +56,7 @@ def _split(sentence: str | Sequence[str]) -> tuple[list[str], list[str]] | Sente
     except SentenceError as error:
         return error
     if not words:
-        return EmptySentenceError(f"{sentence!r} has no words")
+        return EmptySentenceError(f"sentence {sentence!r}: no words")
     tokens: list[object] = [*words]
     if any(not isinstance(token, str) or not token for token in tokens):
         return SentenceError(f"expected words, not empty strings or other objects, in {str(tokens)[:80]}")
