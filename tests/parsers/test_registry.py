@@ -41,8 +41,8 @@ def test_english() -> None:
 
 
 def test_shapes_have_the_words_as_typed() -> None:
-    assert parsers.load("right").parse('say "a"') == Tree.fromstring('( ( say) ( ( ") ( ( a) ( "))))')
-    assert parsers.load("left").parse(["a", "b", "c"]) == Tree.fromstring("( ( ( a) ( b)) ( c))")
+    assert parsers.load("right").parse('say "a"') == parsers.shaped(["say", '"', "a", '"'], "right")
+    assert parsers.load("left").parse(["a", "b", "c"]) == parsers.shaped(["a", "b", "c"], "left")
 
 
 def test_grammars_by_path_and_text(tmp_path) -> None:

@@ -218,7 +218,9 @@ def test_a_process_without_utf8():
 
 
 def test_sentences_from_standard_input_survive_a_bad_one():
-    status, out, err = process("parse", "--parser", "duck", "--json", "-", stdin=f"{DUCK}\n\nthe cat saw\nshe heard him.\n")
+    status, out, err = process(
+        "parse", "--parser", "duck", "--json", "-", stdin=f"{DUCK}\n\nthe cat saw\nshe heard him.\n"
+    )
     assert status == 1
     unknown, left_out = err.splitlines()
     assert unknown == "recnn: standard input, line 3: sentence 'the cat saw': the grammar has no word 'cat' (word 2)"
@@ -248,8 +250,16 @@ BAD = [
     (["parse", ""], 1, "sentence '': no words"),
     (["parse", "--parser", "duck", "?!"], 1, "sentence '?!': no words"),
     (["parse", "--parser", "duck", "the cat saw her duck"], 1, "the grammar has no word 'cat' (word 2)"),
-    (["parse", "--parser", "duck", "saw her duck"], 1, "no parse as S, the start symbol of the grammar; longest phrases"),
-    (["parse", "--parser", "nowhere.cfg", DUCK], 1, "parser nowhere.cfg: no such file or folder, and no parser of that name (english"),
+    (
+        ["parse", "--parser", "duck", "saw her duck"],
+        1,
+        "no parse as S, the start symbol of the grammar; longest phrases",
+    ),
+    (
+        ["parse", "--parser", "nowhere.cfg", DUCK],
+        1,
+        "parser nowhere.cfg: no such file or folder, and no parser of that name (english",
+    ),
     (["parse", "--parser", ".", DUCK], 1, ".: not the folder of a model, model.json and weights.safetensors missing"),
     (["parse", "--parser", "bad.cfg", DUCK], 1, "grammar bad.cfg, line 2: expected an arrow"),
     (["parse", "--parser", "binary.cfg", DUCK], 1, "grammar binary.cfg: not UTF-8 text (byte 7)"),

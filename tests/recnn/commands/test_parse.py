@@ -29,7 +29,9 @@ def test_an_operator_that_the_grammar_lacks_is_an_error():
 
 
 def test_punctuation_that_is_left_out_is_reported():
-    status, out, err = process("parse", "--json", "--parser", "duck", "-", stdin="The boy, saw her duck.\nThe boy saw her duck\n")
+    status, out, err = process(
+        "parse", "--json", "--parser", "duck", "-", stdin="The boy, saw her duck.\nThe boy saw her duck\n"
+    )
     assert status == 0
     assert len(set(trees(out))) == 1
     assert err == (
@@ -173,21 +175,29 @@ def test_the_english_parser_gives_any_sentence_one_tree():
     assert (status, err) == (0, "")
     assert out.startswith("The boy saw her duck\nparse 0, parser english\n")
     assert out.count("parse 0") == 1
-    given = 'zzzq vbnm', 'He said "no" (twice).', "DUCKS ARE \U0001f986", "?!"
+    given = "zzzq vbnm", 'He said "no" (twice).', "DUCKS ARE \U0001f986", "?!"
     status, out, err = recnn("parse", "--json", "--limit", 5, *given)
     assert (status, err) == (0, "")
     records = [json.loads(line) for line in out.splitlines()]
     assert [record["sentence"] for record in records] == [*given]
-    assert [(record["parser"], record["parse"], record["probability"]) for record in records] == [("english", 0, None)] * 4
+    assert [(record["parser"], record["parse"], record["probability"]) for record in records] == [
+        ("english", 0, None)
+    ] * 4
     leaves = [tree_from_brackets(record["tree"]).leaves() for record in records]
-    assert leaves[1:] == [["He", "said", '"', "no", '"', "(", "twice", ")", "."], ["DUCKS", "ARE", "\U0001f986"], ["?", "!"]]
+    assert leaves[1:] == [
+        ["He", "said", '"', "no", '"', "(", "twice", ")", "."],
+        ["DUCKS", "ARE", "\U0001f986"],
+        ["?", "!"],
+    ]
 
 
 def test_encode_with_the_english_parser():
-    status, out, err = recnn("encode", "--json", "--hidden-size", 2, "The boy saw her duck", "", "a zzzq of many words .")
+    status, out, err = recnn(
+        "encode", "--json", "--hidden-size", 2, "The boy saw her duck", "", "a zzzq of many words ."
+    )
     assert (status, err) == (1, "recnn: sentence '': no words\n")
     first, second = map(json.loads, out.splitlines())
     assert first["tree"].startswith("(S (NP ")
     assert (first["parser"], first["expected_root_state"]) == ("english", None)
-    assert second["words"] == second["nodes"][0]["words"] == "a zzzq of many words .".split()
+    assert second["words"] == second["nodes"][0]["words"] == ["a", "zzzq", "of", "many", "words", "."]
     assert all(len(node["state"]) == 2 for node in second["nodes"])
