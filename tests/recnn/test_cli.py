@@ -253,7 +253,7 @@ BAD = [
     (
         ["parse", "--parser", "duck", "saw her duck"],
         1,
-        "no parse as S, the start symbol of the grammar; longest phrases",
+        "no parse as S, the start symbol of the grammar; longest phrases found: VP 'saw",
     ),
     (
         ["parse", "--parser", "nowhere.cfg", DUCK],
