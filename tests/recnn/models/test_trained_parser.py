@@ -1,5 +1,7 @@
 """A trained parser behind the interface of all parsers: any sentence gets a tree, over its words as they were typed."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,11 @@ def test_a_folder_is_a_parser_and_so_is_a_run(tmp_path: Path) -> None:
     pair_model().save(tmp_path / "pairs")
     with pytest.raises(recnn.ModelError, match="expected a model of kind 'parser', got 'pairs'"):
         parsers.load(str(tmp_path / "pairs"))
+
+
+def test_it_needs_no_extra() -> None:
+    extras = "('lightning', 'torchmetrics', 'matplotlib', 'safetensors', 'sacrebleu')"
+    code = f"import sys; sys.modules.update(dict.fromkeys({extras}))\nfrom recnn.models.trained_parser import english\n"
+    code += "print(english().parse('She slept').leaves())"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("['She', 'slept']\n", "")
