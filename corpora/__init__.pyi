@@ -41,6 +41,7 @@ from .translation import TRANSLATION_SHARES as TRANSLATION_SHARES
 from .translation import Translation as Translation
 from .translation import bundled_translations as bundled_translations
 from .translation import read_translations as read_translations
+from .treebanks import read_treebank as read_treebank
 from .treebanks import read_trees as read_trees
 from .treebanks import unescape as unescape
 from .vectors import Vectors as Vectors

@@ -1,13 +1,14 @@
 """Labelled trees from files of several formats."""
 
 from collections.abc import Iterable, Iterator
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import parsers
 from corpora.errors import error_at
 from corpora.text import lines
-from parsers.shapes import Shape, shaped
-from parsers.tokens import tokenize
+from parsers.errors import SentenceError
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Form = Literal["sst", "trees", "listops", "sentences"]
 
 
-def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "balanced") -> "Iterator[Tree]":
+def read_labelled_trees(path: str | Path, form: Form = "trees", parser: str = "balanced") -> "Iterator[Tree]":
     """Read the trees of a file, one by one. The labels are the targets; a node with an empty label has none.
 
     Args:
@@ -25,13 +26,14 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "
         form: format of the file: "sst", see `read_sst`; "trees", brackets with any labels, see `read_trees`; "listops",
             see `read_listops`, as binary trees with the value of each complete expression, see `listops_tree`; or
             "sentences", a label, a tab and a sentence per line, see `read_labelled`, as trees with the label at the
-            root over the words of `parsers.tokenize`. A file ``NAME.conllu`` or ``NAME.parents`` has dependency trees,
-            see `read_conllu` and `read_parents`: for "trees" with relations as labels, for "sentences" with the lines
-            of ``NAME.labels`` as labels of the roots.
-        shape: shape of the trees over "sentences", see `parsers.shaped`.
+            root of their parse trees, and no other label. A file ``NAME.conllu`` or ``NAME.parents`` has dependency
+            trees, see `read_conllu` and `read_parents`: for "trees" with relations as labels, for "sentences" with the
+            lines of ``NAME.labels`` as labels of the roots.
+        parser: name of the parser of "sentences", see `parsers.load`.
 
     Raises:
-        CorpusError: the file is malformed.
+        CorpusError: the file is malformed, or a sentence has no parse.
+        GrammarError: there is no such parser.
         OSError: the file cannot be read.
     """
     if form in ("trees", "sentences") and (sentences := _dependencies(Path(path))):
@@ -47,9 +49,7 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", shape: Shape = "
 
         return (listops_tree(expression.tree) for expression in read_listops(path))
     if form == "sentences":
-        from corpora.labelled import read_labelled
-
-        return (shaped(tokenize(sentence), shape, label) for label, sentence in read_labelled(path))
+        return _parsed(path, parser)
     from corpora.treebanks import read_trees
 
     return read_trees(path)
@@ -81,3 +81,15 @@ def _with_labels(sentences: "Iterable[Dependencies]", path: Path) -> "Iterator[T
         yield tree
     if next(labels, None) is not None:
         raise error_at(path, number + 1, 1, f"expected {number} labels, one for each sentence")
+
+
+def _parsed(path: str | Path, parser: str) -> "Iterator[Tree]":
+    """Read labelled sentences as the trees of a parser, with a label at the root only."""
+    from corpora.labelled import placed
+
+    read, given = tee(placed(path))
+    trees = parsers.load(parser).parse_each(one.sentence for _, _, one in given)
+    for tree, (line, column, one) in zip(trees, read, strict=True):  # the parser reads ahead where it has batches
+        if isinstance(tree, SentenceError):
+            raise error_at(path, line, column, f"parser {parser}: {tree}")
+        yield parsers.relabelled(tree, one.label)

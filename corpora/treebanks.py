@@ -37,6 +37,15 @@ def read_trees(path: str | Path, expect: tuple[int, int] | None = None) -> Itera
     return parse_brackets(path, expect)
 
 
+def read_treebank(path: str | Path) -> Iterator[Tree]:
+    """Read the trees of a file, or of all files of a folder in the order of their names; see `read_trees`."""
+    path = Path(path)
+    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if not file.name.startswith("."):
+            yield from read_trees(file)
+
+
 def parse_brackets(
     path: str | Path,
     expect: tuple[int, int] | None = None,

@@ -1,5 +1,7 @@
 from .adapters import trees_from_spacy as trees_from_spacy
 from .adapters import trees_from_stanza as trees_from_stanza
+from .api import Parser as Parser
+from .api import Parses as Parses
 from .bracketed import brackets as brackets
 from .bracketed import tree_from_brackets as tree_from_brackets
 from .dependency_trees import DependencyTree as DependencyTree
@@ -14,7 +16,6 @@ from .errors import SentenceError as SentenceError
 from .errors import TreeError as TreeError
 from .errors import UnknownWordError as UnknownWordError
 from .grammar import GrammarParser as GrammarParser
-from .grammar import Parses as Parses
 from .heads import dependencies as dependencies
 from .heads import head_child as head_child
 from .loading import bundled_grammars as bundled_grammars
@@ -22,6 +23,9 @@ from .loading import load_grammar as load_grammar
 from .parseval import LabelCounts as LabelCounts
 from .parseval import Parseval as Parseval
 from .parseval import score as score
+from .registry import ShapeParser as ShapeParser
+from .registry import available as available
+from .registry import load as load
 from .rules import Rule as Rule
 from .rules import productions as productions
 from .rules import tree_from_productions as tree_from_productions
@@ -36,4 +40,5 @@ from .transform import without_functions as without_functions
 from .transform import without_root as without_root
 from .transform import without_traces as without_traces
 from .trees import constituents as constituents
+from .trees import relabelled as relabelled
 from .trees import words_of as words_of

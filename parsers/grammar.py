@@ -1,13 +1,14 @@
 """Parsing of sentences with grammars: all parses, lazily and best first, or the best one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from nltk import CFG, Nonterminal, Tree
+from nltk import CFG, Nonterminal
 from nltk.grammar import FeatureGrammar, is_terminal
 from nltk.parse.chart import Chart
 
+from parsers.api import Parser, Parses
 from parsers.chart import Budget, build_chart, roots_of, symbol_name
 from parsers.errors import EmptySentenceError, NoParseError, SentenceError, UnknownWordError
 from parsers.forest import ParseForest
@@ -19,21 +20,6 @@ _SHOWN = 5  # phrases or words in a message
 _SUGGESTED_FROM = 20_000  # words; a search for similar words in a larger lexicon takes seconds
 
 
-class Parses(Iterator[Tree]):
-    """Iterator over the parses of a sentence.
-
-    Attributes:
-        words: the words of the sentence, which are the leaves of the trees.
-        dropped: punctuation that is not in the grammar and so in none of the trees.
-    """
-
-    def __init__(self, trees: Iterator[Tree], words: list[str], dropped: list[str]) -> None:
-        self._trees, self.words, self.dropped = trees, words, dropped
-
-    def __next__(self) -> Tree:
-        return next(self._trees)
-
-
 class _Found(NamedTuple):
     """A word of a sentence and the words of the grammar that it can stand for."""
 
@@ -41,7 +27,7 @@ class _Found(NamedTuple):
     spellings: list[str]
 
 
-class GrammarParser:
+class GrammarParser(Parser):
     """Parser for a context-free grammar: plain (`nltk.CFG`), probabilistic (`nltk.PCFG`) or with features.
 
     A sentence is a string, which is split into words by the Penn Treebank's conventions, or a list of tokens, which
@@ -102,10 +88,6 @@ class GrammarParser:
         if not roots:
             raise NoParseError(self._why_not(words, chart))
         return Parses(ParseForest(chart, roots, words, self.grammar).trees(budget), words, dropped)
-
-    def parse(self, sentence: str | Sequence[str]) -> Tree:
-        """Return the first tree of `parses`, with a PCFG the most probable one; raises the same errors."""
-        return next(self.parses(sentence))
 
     def _look_up(self, sentence: str | Sequence[str]) -> tuple[list[_Found], list[str]]:
         """Return the words to parse and the punctuation that is dropped."""

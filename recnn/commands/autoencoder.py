@@ -21,7 +21,6 @@ from recnn.commands.common import (
     Trees,
     draw_one,
     either,
-    fitting,
     out,
     part_of,
     read_model,
@@ -31,6 +30,7 @@ from recnn.commands.common import (
 )
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
+from recnn.data.parsing import fitting
 from recnn.data.sources import AutoencoderData
 from recnn.models.config import AutoencoderConfig, AutoencoderNetworkConfig
 from recnn.training.options import TreeTraining, WordTraining

@@ -22,7 +22,6 @@ from recnn.settings import Device
 if TYPE_CHECKING:
     from nltk import Tree
 
-    from recnn.cells.base import Arity
     from recnn.models.folder import Model
 
 M = TypeVar("M", bound="Model")
@@ -39,6 +38,15 @@ Sentences = Annotated[
 ]
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a model, or of a training run for its best model.")
+]
+ParserName = Annotated[
+    str,
+    typer.Option(
+        "--parser",
+        metavar="PARSER",
+        help="Parser: english; right, left or balanced for trees of that shape; a bundled grammar (duck or telescope); "
+        "the path or text of a grammar; or the folder of a trained parser.",
+    ),
 ]
 Trees = Annotated[Path | None, typer.Option(help="File of bracketed trees instead of sentences.")]
 
@@ -198,36 +206,6 @@ def prepared(trees: Iterable[Tree], preparation: Preparation, path: Path) -> Ite
             raise InputError(f"{path}, tree {number}: {error}") from None
 
 
-def fitting(tree: Tree, arity: Arity) -> Tree:
-    """Binarise ``tree`` if it has nodes with more children than ``arity``.
-
-    The nodes that this adds have no label, and so no target.
-
-    Raises:
-        InputError: ``arity`` is 1, and a node has more children; or the tree is a dependency tree, which cannot be
-            binarised.
-    """
-    if isinstance(tree, parsers.DependencyTree):
-        return _fitting_dependencies(tree, arity)
-    children = (0 if isinstance(c.node, str) else len(c.node) for c in parsers.constituents(tree))
-    most = max(children)
-    if arity == "sum" or most <= arity:
-        return tree
-    if arity < 2:
-        raise InputError(f"a node of the tree has {most} children, but --arity is 1: train with --arity 2")
-    return parsers.binarise(tree, labelled=False)
-
-
-def _fitting_dependencies(tree: parsers.DependencyTree, arity: Arity) -> Tree:
-    if arity != "sum":
-        for node, *_ in parsers.constituents(tree):
-            if not isinstance(node, str) and len(node) - 1 > arity:
-                (word,) = (child for child in node if isinstance(child, str))
-                problem = f"{word!r} has {len(node) - 1} dependents, but --arity is {arity}"
-                raise InputError(f"{problem}: train with --arity sum")
-    return tree
-
-
 def draw_one(trees: Iterator[Tree], svg: Path) -> None:
     """Draw a tree to an SVG file.
 
@@ -249,7 +227,7 @@ def read_model(folder: Path, kind: type[M], device: Device = "cpu") -> M:
         InputError: there is no such device, or no such model, see `recnn.load`.
     """
     from recnn.graphs.devices import chosen_device
+    from recnn.models.folder import model_in
 
     place = chosen_device(device)  # before the work
-    best = (folder / "run.json").is_file() and (folder / "best").is_dir()
-    return kind.load(folder / "best" if best else folder).to(place)
+    return kind.load(model_in(folder)).to(place)

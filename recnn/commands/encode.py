@@ -23,6 +23,7 @@ from recnn.commands.common import (
     CollapseUnaries,
     Failures,
     OnDevice,
+    ParserName,
     Sentences,
     TreeFile,
     WithoutFunctions,
@@ -34,7 +35,8 @@ from recnn.commands.common import (
     read_sentences,
     with_words,
 )
-from recnn.commands.parse import Grammar, Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
+from recnn.commands.options import typed
+from recnn.commands.parse import Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
 from recnn.commands.streams import cell, print_json
 from recnn.data.sources import Preparation
 from recnn.settings import Device
@@ -47,8 +49,9 @@ torch = lazy_loader.load("torch")
 
 
 def encode(
+    context: typer.Context,
     sentences: Sentences = None,
-    grammar: Grammar = "duck",
+    parser: ParserName = "english",
     trees: TreeFile = None,
     without_traces: WithoutTraces = False,
     without_functions: WithoutFunctions = False,
@@ -75,8 +78,8 @@ def encode(
     In trees of more than 100 words, nodes are printed with their first 100 words, and in JSON with their spans only.
     """
     either(sentences, trees)
-    if trees is not None and grammar != "duck":
-        raise typer.BadParameter("a grammar is for sentences, not for --trees FILE", param_hint="--grammar")
+    if trees is not None and typed(context, "parser"):
+        raise typer.BadParameter("a parser is for sentences, not for --trees FILE", param_hint="--parser")
     preparation = Preparation(without_traces, without_functions, collapse_unaries, binarise)
     if trees is None and preparation != Preparation():
         raise typer.BadParameter("trees are transformed with --trees FILE only", param_hint="SENTENCE...")
@@ -93,10 +96,16 @@ def encode(
             encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)
         else:
-            parser = parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
-            longest = max(len(rule) for rule in parser.grammar.productions())
-            encoder = _Encoder(sorted(parser.lexicon), longest, hidden_size, seed, device)
-            groups = parse_each(parser, read_sentences(sentences, failures), limit, failures, tokens)
+            loaded = parsers.load(parser, max_edges, timeout)
+            groups = parse_each(loaded, parser, read_sentences(sentences, failures), limit, failures, tokens)
+            if isinstance(loaded, parsers.GrammarParser):
+                longest = max(len(rule) for rule in loaded.grammar.productions())
+                encoder = _Encoder(sorted(loaded.lexicon), longest, hidden_size, seed, device)
+            else:  # the words and the largest number of children are known at the end only
+                groups = list(groups)
+                read = [found.tree for parses in groups for found in parses]
+                words = (word for tree in read for word in parsers.words_of(tree))
+                encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
         for index, parses in enumerate(groups):
             encoded = _Encoded(parses, [encoder(found.tree) for found in parses])
             encoded.print(as_json)

@@ -14,10 +14,11 @@ import corpora
 import parsers
 import recnn
 from parsers.errors import InputError
-from recnn.commands.common import ModelFolder, OnDevice, fitting, out, part_of, read_model
+from recnn.commands.common import ModelFolder, OnDevice, out, part_of, read_model
 from recnn.commands.pairs import evaluate_pairs
 from recnn.commands.streams import cell, print_json
 from recnn.commands.translation import evaluate_translator
+from recnn.data.parsing import fitting
 from recnn.errors import ModelError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _labelled_trees(model: recnn.TreeClassifier, folder: Path, data: str) -> lis
             data = str(part_of(where, data))
         elif form == "sst":
             return list(corpora.bundled_sentiment(data))
-    return [fitting(tree, config.max_children) for tree in corpora.read_labelled_trees(data, form, config.shape)]
+    return [fitting(tree, config.max_children) for tree in corpora.read_labelled_trees(data, form, config.parser)]
 
 
 def _by_length(model: recnn.TreeClassifier, trees: list[Tree]) -> dict[str, recnn.Scores]:

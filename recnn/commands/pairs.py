@@ -11,9 +11,10 @@ from rich.table import Table
 
 import corpora
 from corpora.pairs import SentencePair
-from recnn.commands.common import fitting, folder_of, out, part_of
+from recnn.commands.common import folder_of, out, part_of
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
+from recnn.data.parsing import fitting
 from recnn.data.sources import FolderData
 from recnn.models.config import PairConfig, PairNetworkConfig
 from recnn.settings import values_of

@@ -12,13 +12,12 @@ import typer
 import parsers
 import recnn
 from parsers.printing import printable
-from recnn.commands.common import Failures, Sentences, counted, fail, out, read_sentences
+from recnn.commands.common import Failures, ParserName, Sentences, counted, fail, out, read_sentences
 from recnn.commands.streams import print_json
 
 if TYPE_CHECKING:
     from nltk import Tree
 
-Grammar = Annotated[str, typer.Option(help="Bundled grammar (duck or telescope), or the path or text of a grammar.")]
 Limit = Annotated[int, typer.Option(min=1, help="Maximum number of parses per sentence.")]
 Tokens = Annotated[bool, typer.Option("--tokens", help="Sentences are tokens already: split them at blanks only.")]
 MaxEdges = Annotated[
@@ -41,6 +40,8 @@ class Parse(NamedTuple):
     sentence: str
     number: int
     tree: Tree
+    parser: str | None = None
+    """Name of the parser, None for a given tree."""
 
     @property
     def probability(self) -> float | None:
@@ -53,6 +54,7 @@ class Parse(NamedTuple):
             "sentence": self.sentence,
             "parse": self.number,
             "tree": parsers.brackets(self.tree),
+            "parser": self.parser,
             "probability": self.probability,
             "productions": parsers.productions(self.tree),
         }
@@ -65,12 +67,13 @@ class Parse(NamedTuple):
         except parsers.InputError:
             drawn = parsers.brackets(self.tree)
         rules = "\n".join(printable(str(rule)) for rule in parsers.productions(self.tree))
-        return f"{printable(self.sentence)}\nparse {self.number}{probability}\n\n{drawn}\n\n{rules}\n"
+        by = "" if self.parser is None else f", parser {printable(self.parser)}"
+        return f"{printable(self.sentence)}\nparse {self.number}{probability}{by}\n\n{drawn}\n\n{rules}\n"
 
 
 def parse(
     sentences: Sentences = None,
-    grammar: Grammar = "duck",
+    parser: ParserName = "english",
     every: Annotated[bool, typer.Option("--all", help="Print all parses, not only the best one.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of parses per sentence; implies --all. \\[default: 100]")
@@ -88,7 +91,8 @@ def parse(
 ) -> None:
     """Print the parse trees of sentences, with their production rules and probabilities.
 
-    Full stops, commas, colons, quotes and the like that the grammar does not have are left out, with a message on
+    The parser english gives any sentence one tree, with the labels of the Penn Treebank; a grammar gives all readings.
+    Full stops, commas, colons, quotes and the like that a grammar does not have are left out, with a message on
     standard error. A sentence that cannot be parsed is reported there, and the next one follows.
 
     With --score, the best parses of the words of a treebank are compared with its trees: precision and recall of the
@@ -96,16 +100,16 @@ def parse(
     """
     if gold is not None and (sentences or every or limit or tokens):
         raise typer.BadParameter("it takes no sentences, --all, --limit or --tokens", param_hint="--score")
-    parser = parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
+    loaded = parsers.load(parser, max_edges, timeout)
     if gold is not None:
         from recnn.commands.score import score
 
-        score(parser, gold, as_json)
+        score(loaded, gold, as_json)
         return
     every = every or limit is not None
     with Failures() as failures:
         read = read_sentences(sentences, failures)
-        for parses in parse_each(parser, read, (limit or 100) if every else 1, failures, tokens, warn=every):
+        for parses in parse_each(loaded, parser, read, (limit or 100) if every else 1, failures, tokens, warn=every):
             for found in parses:
                 if as_json:
                     print_json(found.record())
@@ -114,7 +118,8 @@ def parse(
 
 
 def parse_each(
-    parser: parsers.GrammarParser,
+    parser: parsers.Parser,
+    name: str,
     sentences: Iterable[tuple[str, str]],
     limit: int,
     failures: Failures,
@@ -124,7 +129,8 @@ def parse_each(
     """Yield the parses of each sentence that has any.
 
     Args:
-        parser: parser of the grammar.
+        parser: parser of the sentences.
+        name: its name.
         sentences: each with the beginning of its error messages, see `read_sentences`.
         limit: largest number of parses per sentence.
         failures: the errors of sentences are added to it.
@@ -135,7 +141,7 @@ def parse_each(
         found: list[Parse] = []
         try:
             parses = parse_one(parser, place, sentence, tokens)
-            found.extend(Parse(sentence, number, tree) for number, tree in enumerate(islice(parses, limit)))
+            found.extend(Parse(sentence, number, tree, name) for number, tree in enumerate(islice(parses, limit)))
             if warn and next(parses, None) is not None:
                 fail(f"{place}{sentence!r} has more than {counted(limit, 'parse')}: increase --limit to see them")
         except parsers.SentenceError as error:
@@ -144,7 +150,7 @@ def parse_each(
             yield found
 
 
-def parse_one(parser: parsers.GrammarParser, place: str, sentence: str, tokens: bool = False) -> parsers.Parses:
+def parse_one(parser: parsers.Parser, place: str, sentence: str, tokens: bool = False) -> parsers.Parses:
     """Parse a sentence, with a message about punctuation that is left out; raises the errors of the parser."""
     parses = parser.parses(sentence.split() if tokens else sentence)
     if parses.dropped:

@@ -12,7 +12,7 @@ from rich.text import Text
 import corpora
 import parsers
 import recnn
-from parsers.errors import EmptySentenceError, InputError, LimitError, SentenceError, TreeError
+from parsers.errors import InputError, SentenceError, TreeError
 from parsers.printing import printable, shown_words
 from recnn.commands.common import (
     Failures,
@@ -23,16 +23,14 @@ from recnn.commands.common import (
     TreeFile,
     draw_one,
     either,
-    fail,
-    fitting,
     read_model,
     read_sentences,
     wide,
     with_words,
-    words_in,
 )
 from recnn.commands.parse import MaxEdges, Timeout, Tokens, parse_one
 from recnn.commands.streams import print_json
+from recnn.data.parsing import fitting
 
 if TYPE_CHECKING:
     from nltk import Tree
@@ -48,10 +46,10 @@ def predict(
     model: ModelFolder,
     sentences: Sentences = None,
     trees: TreeFile = None,
-    grammar: Annotated[
+    parser: Annotated[
         str | None,
         typer.Option(
-            help="Grammar to parse sentences with. \\[default: for sentiment the bundled treebank's, else none]"
+            metavar="PARSER", help="Parser of sentences, see `recnn parse`. \\[default: the model's --parser]"
         ),
     ] = None,
     tokens: Tokens = False,
@@ -66,9 +64,8 @@ def predict(
     Each node is printed with its label, the probability of the label and its words. In trees of more than 100 words,
     nodes are printed with their first 100 words, and in JSON with their spans only.
 
-    For a model of sentiment, sentences are parsed with the grammar of the bundled treebank; a sentence without a parse
-    gets a tree of the model's --shape, with a message on standard error. With --grammar, a sentence without a parse is
-    an error. For a model of ListOps, a sentence is an expression such as "[MAX 2 [MIN 4 7 ] 0 ]".
+    Sentences are parsed with the parser that the model was trained with, or that of --parser; one without a parse is an
+    error. For a model of ListOps, a sentence is an expression such as "[MAX 2 [MIN 4 7 ] 0 ]".
 
     A node of a dependency tree is printed with its own word, and in JSON with the position of this.
     """
@@ -80,8 +77,9 @@ def predict(
         if trees is not None:
             read = corpora.read_labelled_trees(trees)
         else:
-            parser = _parser(found, grammar, max_edges, timeout)
-            read = _parsed(found, read_sentences(sentences, failures), parser, grammar is not None, tokens, failures)
+            listops = found.config.form == "listops" and parser is None
+            used = None if listops else parsers.load(parser or found.config.parser, max_edges, timeout)
+            read = _parsed(read_sentences(sentences, failures), used, tokens, failures)
         fitted = _fitted(found, read, failures)
         if svg is not None:
             draw_one((_labelled(_nodes(found, tree), parsers.words_of(tree)) for tree in fitted), svg)
@@ -98,49 +96,23 @@ def predict(
                 wide.print("")
 
 
-def _parser(
-    model: recnn.TreeClassifier, grammar: str | None, max_edges: int | None, timeout: float | None
-) -> parsers.GrammarParser | None:
-    """Make a parser of the grammar; for a model of sentiment, of the bundled treebank's if none is given."""
-    if grammar is not None:
-        return parsers.GrammarParser(parsers.load_grammar(grammar), max_edges, timeout)
-    if model.config.form == "sst":
-        from corpora.sentiment import sentiment_grammar
-
-        return parsers.GrammarParser(sentiment_grammar(), max_edges, timeout)
-    return None
-
-
 def _parsed(
-    model: recnn.TreeClassifier,
     sentences: Iterable[tuple[str, str]],
-    parser: parsers.GrammarParser | None,
-    required: bool,
+    parser: parsers.Parser | None,
     tokens: bool,
     failures: Failures,
 ) -> Iterator[Tree]:
-    """Yield a tree over each sentence: its best parse, if there is a parser; ``required`` makes none an error."""
+    """Yield a tree over each sentence: its best parse, or for a model of ListOps its expression."""
     for place, sentence in sentences:
         try:
-            if model.config.form == "listops":
-                tree = corpora.listops_tree(corpora.parse_listops(sentence))
-            elif parser is None:
-                tree = parsers.shaped(words_in(sentence, tokens), model.config.shape)
+            if parser is None:
+                yield corpora.listops_tree(corpora.parse_listops(sentence))
             else:
-                tree = next(parse_one(parser, place, sentence, tokens))
-        except (EmptySentenceError, TreeError) as error:
-            failures.add(InputError(f"{place}{error}"))
-            continue
+                yield next(parse_one(parser, place, sentence, tokens))
         except SentenceError as error:
-            if required:
-                failures.add(SentenceError(f"{place}{error}"))
-                continue
-            shape = model.config.shape
-            how = "a balanced tree" if shape == "balanced" else f"a {shape}-branching tree"
-            why = f" ({error})" if isinstance(error, LimitError) else ""
-            fail(f"{place}{sentence!r} has no parse in the grammar of the bundled treebank{why}: using {how}")
-            tree = parsers.shaped(words_in(sentence, tokens), shape)
-        yield tree
+            failures.add(SentenceError(f"{place}{error}"))
+        except TreeError as error:
+            failures.add(InputError(f"{place}{error}"))
 
 
 def _fitted(model: recnn.TreeClassifier, trees: Iterable[Tree], failures: Failures) -> Iterator[Tree]:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 import corpora
 import parsers
-from parsers.errors import InputError
+from parsers.errors import InputError, SentenceError
 from parsers.parseval import is_punctuation, tagged_words
 from recnn.commands.common import out
 from recnn.commands.streams import cell, print_json
@@ -33,14 +33,14 @@ _SHARES = {
 }
 
 
-def score(parser: parsers.GrammarParser, path: Path, as_json: bool) -> None:
+def score(parser: parsers.Parser, path: Path, as_json: bool) -> None:
     """Parse the words of the trees in a file, and print how well the best parses agree with the trees.
 
     Raises:
         CorpusError: the file is malformed.
     """
-    gold = list(corpora.read_trees(path))
-    found = list(_parsed(parser, gold))
+    gold = [corpora.unescape(tree) for tree in corpora.read_treebank(path)]
+    found = [None if isinstance(tree, SentenceError) else tree for tree in parser.parse_each(_words(parser, gold))]
     try:
         every, short = parsers.score(gold, found), parsers.score(gold, found, CUT_OFF)
     except parsers.TreeError as error:
@@ -51,18 +51,14 @@ def score(parser: parsers.GrammarParser, path: Path, as_json: bool) -> None:
         out.print(_table(every, short), _labels(every))
 
 
-def _parsed(parser: parsers.GrammarParser, gold: "list[Tree]") -> "Iterator[Tree | None]":
-    """Yield the best parse of the words of each tree, or None; punctuation that the grammar lacks is left out."""
+def _words(parser: parsers.Parser, gold: "list[Tree]") -> "Iterator[list[str]]":
+    """Yield the words of each tree, without punctuation that the grammar of the parser lacks."""
     for tree in gold:
-        words = [
-            word.word
-            for word in tagged_words(tree)
-            if not is_punctuation(word.tag) or parsers.known_form(word.word, parser.lexicon) is not None
-        ]
-        try:
-            yield parser.parse(words)
-        except parsers.SentenceError:
-            yield None
+        words = tagged_words(tree)
+        if isinstance(parser, parsers.GrammarParser):
+            known = parser.lexicon
+            words = [one for one in words if not is_punctuation(one.tag) or parsers.known_form(one.word, known)]
+        yield [one.word for one in words]
 
 
 def _table(every: parsers.Parseval, short: parsers.Parseval) -> Table:

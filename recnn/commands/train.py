@@ -26,6 +26,7 @@ TASKS = {
     "entailment": Command("recnn.commands.pairs:entailment", "Predict whether one sentence follows from another."),
     "autoencoder": Command("recnn.commands.autoencoder:autoencoder", "Reconstruct phrases from their vectors."),
     "translation": Command("recnn.commands.translation:translation", "Translate English sentences into French."),
+    "parser": Command("recnn.commands.parser:parser", "Predict the constituency tree of a sentence."),
     "echo": Command("recnn.commands.sequences:echo", "Predict the lag of the echo in a signal (many to one)."),
     "subtraction": Command("recnn.commands.sequences:subtraction", "Subtract binary numbers (many to many)."),
     "air-quality": Command("recnn.commands.sequences:air_quality", "Forecast Beijing's PM2.5 (many to one)."),

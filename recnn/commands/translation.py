@@ -56,7 +56,7 @@ def translation(
     """Translate English sentences into French.
 
     Of the pairs, 80 percent are for training, 10 for validation and 10 for the test at the end; all translations of one
-    English sentence are in one part. With --model tree and no --trees, each sentence gets a tree of the shape --shape.
+    English sentence are in one part. With --model tree and no --trees, each sentence gets the tree of --parser.
     The metrics are the perplexity and BLEU.
     """
     from recnn.training.objectives.translation import TranslationObjective, evaluated
@@ -87,7 +87,7 @@ def translate(
 ) -> None:
     """Translate English sentences into French.
 
-    A model over trees builds a tree of its --shape over each sentence. Unknown words are listed on standard error.
+    A model over trees parses each sentence with its --parser. Unknown words are listed on standard error.
     """
     either(sentences, trees)
     found = read_model(model, recnn.Translator, device)

@@ -7,8 +7,9 @@ import corpora
 import parsers
 from corpora.labelled_trees import Form, read_labelled_trees
 from parsers.errors import InputError
-from recnn.commands.common import fitting, folder_of, part_of, prepared
+from recnn.commands.common import folder_of, part_of, prepared
 from recnn.commands.train import trains
+from recnn.data.parsing import fitting
 from recnn.data.sources import BracketData, FolderData, ListOpsData, Preparation, SentimentData
 from recnn.models.config import PhraseNetworkConfig, TreeConfig
 from recnn.settings import values_of
@@ -64,7 +65,7 @@ def sentences(
 ) -> "Objective":
     """Predict the label of a sentence.
 
-    --data takes files with a label, a tab and a sentence on each line. Each sentence gets a tree of the shape --shape,
+    --data takes files with a label, a tab and a sentence on each line. Each sentence gets the tree of --parser,
     which --model sequence does not use. For given dependency trees and --arity sum, --data takes train.conllu (or
     train.toks and train.parents) with a label on each line of train.labels, and the same for dev.
     """
@@ -119,7 +120,7 @@ def _read(
     preparation: Preparation = _AS_READ,
 ) -> "list[list[Tree]]":
     files = [part_of(folder_of(folder), part) for part in ("train", "dev")]
-    read = (prepared(read_labelled_trees(file, form, network.shape), preparation, file) for file in files)
+    read = (prepared(read_labelled_trees(file, form, network.parser), preparation, file) for file in files)
     return [[fitting(tree, network.max_children) for tree in trees] for trees in read]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from recnn.settings import STRICT, Count, Location, NotNegative
+from recnn.settings import STRICT, Count, Location, NotNegative, Probability
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -141,8 +141,36 @@ class TranslationData:
     ] = None
     trees: Annotated[
         Location | None,
-        Field(description="File of bracketed trees over the English sentences. [default: trees of --shape]"),
+        Field(description="File of bracketed trees over the English sentences. [default: those of --parser]"),
     ] = None
     max_length: Annotated[Count, Field(description="Largest number of words of a sentence, with punctuation.")] = 10
     pairs: Annotated[Count | None, Field(description="Number of pairs to use, by sentence. [default: all]")] = None
     measured: Annotated[Count, Field(description="Held-out sentences to translate after each epoch, for BLEU.")] = 500
+
+
+@dataclass(frozen=True, config=STRICT)
+class ParserData:
+    """Treebanks to train a parser on."""
+
+    data: Annotated[
+        Location | None,
+        Field(
+            description="Folder of the treebank, with train and dev, each a file (train.txt, train.mrg) or a folder."
+        ),
+    ] = None
+    further: Annotated[
+        Location | None,
+        Field(description="File or folder of more trees to train on, such as those of another domain."),
+    ] = None
+    further_share: Annotated[
+        float,
+        Field(gt=0, le=1, description="Share of the trees of --further that is used in an epoch, drawn anew in each."),
+    ] = 1.0
+    min_count: Annotated[Count, Field(description="Frequency below which a word or a chain of phrases is unknown.")] = 2
+    noise: Annotated[
+        Probability,
+        Field(
+            description="Share of the sentences that are put in lower case, half as many in upper case, and as many "
+            "without their full stop, drawn anew in each epoch."
+        ),
+    ] = 0.1

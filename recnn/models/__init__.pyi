@@ -5,6 +5,8 @@ from .config import LanguageModelConfig as LanguageModelConfig
 from .config import NetworkConfig as NetworkConfig
 from .config import PairConfig as PairConfig
 from .config import PairNetworkConfig as PairNetworkConfig
+from .config import ParserConfig as ParserConfig
+from .config import ParserNetworkConfig as ParserNetworkConfig
 from .config import PhraseNetworkConfig as PhraseNetworkConfig
 from .config import SequenceConfig as SequenceConfig
 from .config import SequenceNetworkConfig as SequenceNetworkConfig
@@ -17,5 +19,7 @@ from .pairs import PairModel as PairModel
 from .phrases import PhraseEncoder as PhraseEncoder
 from .phrases import WordVectors as WordVectors
 from .sequences import SequenceModel as SequenceModel
+from .span_parser import SpanParser as SpanParser
+from .trained_parser import TrainedParser as TrainedParser
 from .translation import Translator as Translator
 from .trees import TreeClassifier as TreeClassifier

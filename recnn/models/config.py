@@ -4,14 +4,13 @@ A `...NetworkConfig` holds what a user can choose; the `...Config` made of it ad
 """
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from corpora.labelled_trees import Form
-from parsers.shapes import Shape
 from recnn.settings import STRICT, Layers, NotNegative, Probability, Size, Task
 
 if TYPE_CHECKING:
@@ -101,7 +100,13 @@ class PhraseNetworkConfig(NetworkConfig):
             description="Hash buckets for character n-grams, from which unknown words get vectors too; 0 for none.",
         ),
     ] = 0
-    shape: Annotated[Shape, Field(description="Shape of the trees over sentences that have none.")] = "balanced"
+    parser: Annotated[
+        str,
+        Field(
+            description="Parser of sentences that have no tree: english; right, left or balanced for trees of that "
+            "shape; a bundled grammar, the path of one, or the folder of a trained parser."
+        ),
+    ] = "english"
 
     @model_validator(mode="after")
     def _fits(self) -> "PhraseNetworkConfig":
@@ -263,6 +268,45 @@ class TranslationConfig(PhraseNetworkConfig):
     def _decodes(self) -> "TranslationConfig":
         if self.leaves == "sequence" and self.model == "sequence":
             raise ValueError("leaves='sequence' is of trees: take the model 'tree'")
+        _without_weights(lambda: self.make_cell(self.input_size))
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ParserNetworkConfig(NetworkConfig):
+    """Vectors of words and characters, a bidirectional network over a sentence, and a layer that scores spans."""
+
+    input_size: Annotated[Size, Field(description="Size of the word vectors.")] = 100
+    character_size: Annotated[Size, Field(description="Size of the vectors of characters.")] = 32
+    spelling_size: Annotated[
+        Size, Field(description="Size of the hidden states over the characters of a word, in each direction.")
+    ] = 50
+    hidden_size: Annotated[Size, Field(description="Size of the hidden states, in each direction.")] = 200
+    num_layers: Annotated[Layers, Field(description="Number of layers.")] = 2
+    span_size: Annotated[Size, Field(description="Size of the layer that scores spans.")] = 200
+    input_dropout: Annotated[Probability, Field(description="Dropout of the inputs of both networks.")] = 0.2
+    word_dropout: Annotated[
+        Probability, Field(description="Probability of replacing a word by the unknown word in training.")
+    ] = 0.2
+    layer_dropout: Annotated[Probability, Field(description="Dropout between layers.")] = 0.3
+    dropout: Annotated[Probability, Field(description="Dropout before the layer that predicts the tags.")] = 0.3
+
+    def resized(self, hidden_size: int) -> "ParserNetworkConfig":
+        """Return the same settings with another size of the hidden states."""
+        return replace(self, hidden_size=hidden_size)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ParserConfig(ParserNetworkConfig):
+    """Settings of a `SpanParser`, beside its vocabularies."""
+
+    labels: Annotated[
+        tuple[str, ...], AfterValidator(_distinct), Field(description="Labels of the phrases, chains joined by +.")
+    ]
+    tags: Annotated[tuple[str, ...], AfterValidator(_distinct), Field(description="Part-of-speech tags.")]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ParserConfig":
         _without_weights(lambda: self.make_cell(self.input_size))
         return self
 

@@ -33,6 +33,8 @@ _FORMER_KINDS = {
     "translator": "translation",
 }
 """Names of kinds in version 0.1, whose folders can still be loaded."""
+_FORMER_SETTINGS = {"shape": "parser"}
+"""Names of settings in version 0.1."""
 _FILES = re.compile(r"model\.json|weights\.safetensors|.*\.jsonl")
 """Names of the files in the folder of a model."""
 
@@ -68,11 +70,16 @@ class Model(nn.Module, ABC):
         """The vocabularies, in the order of the constructor's arguments."""
         return [getattr(self, name) for name in self.vocabulary_names]
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Save the model as ``model.json``, ``weights.safetensors`` and a ``.jsonl`` file for each vocabulary.
 
         The files are written to a temporary folder, which then replaces ``folder`` at once: who reads ``folder`` at the
         same time finds the older or the newer model. If writing fails, an existing folder stays as it is.
+
+        Args:
+            folder: folder of the model.
+            dtype: type of the floating-point weights in the file, such as `torch.half` for half the size; that of the
+                weights if None. The loaded model has its usual type again.
 
         Raises:
             ModelError: ``folder`` has a file that is not of a model, and would be lost.
@@ -86,7 +93,7 @@ class Model(nn.Module, ABC):
         part = part_beside(folder)
         try:
             part.mkdir(parents=True)
-            self._write(part)
+            self._write(part, dtype)
             replace_folder(part, folder)
         except OSError as error:
             # Not the name of the temporary folder; and writing fails without a name if the disk is full.
@@ -96,12 +103,14 @@ class Model(nn.Module, ABC):
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, dtype: torch.dtype | None) -> None:
         found = {"recnn": self.kind, "format": _FORMAT, "config": as_json(self.config)}
         (folder / "model.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
         for name, vocabulary in zip(self.vocabulary_names, self.vocabularies, strict=True):
             vocabulary.save(folder / f"{name}.jsonl")
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        if dtype is not None:
+            state = {name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()}
         path = folder / "weights.safetensors"
         try:
             _safetensors("torch").save_file(state, path)
@@ -122,6 +131,12 @@ class Model(nn.Module, ABC):
         if not isinstance(model, cls):
             raise ModelError(f"{folder}: expected a model of kind {cls.kind!r}, got {model.kind!r}")
         return model
+
+
+def model_in(folder: str | Path) -> Path:
+    """Return the folder of a model: of the best one if ``folder`` is that of a training run, else ``folder``."""
+    folder = Path(folder)
+    return folder / "best" if (folder / "run.json").is_file() and (folder / "best").is_dir() else folder
 
 
 def recover(folder: str | Path) -> None:
@@ -164,10 +179,10 @@ def load(folder: str | Path) -> Model:
         with _blamed_on(path), countable(), at_most(4 * len(header), problem), torch.device("meta"):
             model = kind(config, *vocabularies)
         _check_entries(weights, header, model)
-        state = {}
+        state, expected = {}, model.state_dict()
         for name, entry in header.items():
             with _blamed_on(weights):
-                state[name] = read_tensor(files[weights.name], entry)
+                state[name] = read_tensor(files[weights.name], entry).to(expected[name].dtype)
             if not state[name].isfinite().all():
                 raise ModelError(f"{weights}: {name!r} has values that are NaN or infinite")
     model.load_state_dict(state, assign=True)
@@ -241,7 +256,10 @@ def _configuration(path: Path, content: bytes, kinds: Mapping[str, type[Model]])
         name = str(_FORMER_KINDS.get(found["recnn"], found["recnn"]))
         if name not in kinds:
             raise ValueError(f'"recnn" is {name[:40]!r}, expected one of {", ".join(kinds)}')
-        return kinds[name], settings_of(kinds[name].Config, found.get("config"))
+        config = found.get("config")
+        if isinstance(config, dict):
+            config = {_FORMER_SETTINGS.get(setting, setting): value for setting, value in config.items()}
+        return kinds[name], settings_of(kinds[name].Config, config)
 
 
 def _kinds() -> dict[str, type[Model]]:
@@ -259,7 +277,9 @@ def _check_entries(path: Path, header: Mapping[str, Entry], model: Model) -> Non
         if name not in header or name not in expected:
             raise ModelError(f"{path}: {name!r} is {'missing' if name in expected else 'not part of this model'}")
         shape, dtype = header[name].shape, header[name].dtype
-        if (shape, dtype) != expected[name]:
+        # Weights that were saved in fewer bits have those of the model again.
+        shorter = dtype in (torch.half, torch.bfloat16) and expected[name][1] == torch.float32
+        if (shape, expected[name][1] if shorter else dtype) != expected[name]:
             wanted = " ".join(map(str, expected[name]))
             raise ModelError(f"{path}: expected {name!r} of {wanted}, got {shape} {dtype}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -13,10 +13,10 @@ from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
 from corpora.vocabulary import Vocabulary
 from parsers.printing import shown_words
-from parsers.shapes import shaped
 from parsers.trees import words_of
 from recnn.cells.base import Cell
 from recnn.data.datasets import word_graph
+from recnn.data.parsing import trees_over
 from recnn.graphs.structure import word_positions
 from recnn.layers.attention import Attention, BahdanauAttention, LuongAttention, Memory
 from recnn.layers.encoder import Encoder
@@ -151,12 +151,20 @@ class Translator(Model, kind="translation"):
         self.output = nn.Linear(size, len(target))
 
     def graph(self, source: Sequence[str] | Tree) -> DGLGraph:
-        """Convert a source sentence to a graph; if trees are needed, words get one of the configuration's ``shape``."""
-        if self.config.model == "sequence":
-            source = words_of(source) if isinstance(source, Tree) else source
-        elif not isinstance(source, Tree):
-            source = shaped(source, self.config.shape)
-        return word_graph(source, self.source, self.config.subwords)
+        """Convert a source sentence to a graph, see `graphs`."""
+        return next(self.graphs([source]))
+
+    def graphs(self, sources: Sequence[Sequence[str] | Tree]) -> Iterator[DGLGraph]:
+        """Convert source sentences to graphs; where trees are needed, words get that of the configuration's parser."""
+        config = self.config
+        words = [] if config.model == "sequence" else [source for source in sources if not isinstance(source, Tree)]
+        trees = trees_over(words, config.parser, config.max_children)
+        for source in sources:
+            if config.model == "sequence":
+                source = words_of(source) if isinstance(source, Tree) else source
+            elif not isinstance(source, Tree):
+                source = next(trees)
+            yield word_graph(source, self.source, config.subwords)
 
     def forward(self, forest: DGLGraph, read: Tensor) -> Tensor:
         """Compute the scores (T, B, V) of each target word, given the words before it.

@@ -56,7 +56,7 @@ def test_where_it_is_ignored_it_stays_so():
     """As in a job that nohup has started, or in the background of a shell."""
     code = (
         "import os, signal, recnn.cli, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "sys.argv = ['recnn', 'parse', 'I saw the man', '--grammar', 'telescope']\n"
+        "sys.argv = ['recnn', 'parse', 'I saw the man', '--parser', 'telescope']\n"
         "sys.meta_path.insert(0, type('F', (), {'find_spec': lambda *_: os.kill(os.getpid(), signal.SIGINT)})())\n"
         "recnn.cli.main()"
     )

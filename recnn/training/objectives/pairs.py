@@ -14,11 +14,11 @@ from torchmetrics.classification import MulticlassAccuracy
 from corpora.pairs import ENTAILMENTS, SentencePair
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
-from parsers.shapes import shaped
 from parsers.tokens import tokenize
 from parsers.trees import words_of
 from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import PairDataset, Pairs
+from recnn.data.parsing import trees_over
 from recnn.models.config import PairConfig
 from recnn.models.pairs import PairModel
 from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
@@ -88,13 +88,13 @@ class PairObjective(Objective):
 def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: Vocabulary) -> PairDataset:
     """Make a data set of pairs, with targets for ``config.answer``.
 
-    Sentences that have no trees get trees of ``config.shape``.
+    Sentences that have no trees get those of ``config.parser``.
     """
-
-    def tree(sentence: str | Tree) -> Tree:
-        return sentence if isinstance(sentence, Tree) else shaped(_words(sentence), config.shape)
-
-    trees = [(tree(pair.first), tree(pair.second)) for pair in pairs]
+    sentences = [sentence for pair in pairs for sentence in (pair.first, pair.second)]
+    plain = (sentence for sentence in sentences if not isinstance(sentence, Tree))
+    parsed = trees_over(plain, config.parser, config.max_children)
+    found = (sentence if isinstance(sentence, Tree) else next(parsed) for sentence in sentences)
+    trees = list(zip(found, found, strict=True))
     if config.answer == "relatedness":
         target = torch.tensor([pair.relatedness for pair in pairs])
     else:

@@ -104,11 +104,11 @@ class TextDataset(Dataset[Texts]):
 
     Args:
         pairs: source sentences and translations.
-        model: translator whose vocabularies and shape of trees are used.
+        model: translator whose vocabularies and parser are used.
     """
 
     def __init__(self, pairs: Sequence[TextPair], model: Translator) -> None:
-        self._graphs = [without_tables(model.graph(pair.source)) for pair in pairs]
+        self._graphs = [without_tables(graph) for graph in model.graphs([pair.source for pair in pairs])]
         start, end = model.target.index(START), model.target.index(END)
         self._targets = [torch.tensor([start, *model.indices(pair.target), end]) for pair in pairs]
         self._references = [pair.references for pair in pairs]

@@ -60,7 +60,7 @@ def test_the_options_of_the_help_are_the_fields_of_the_settings(task):
             assert escaped(field.description) in unframed(out)
     # The help of an option may name another.
     assert expected <= shown
-    assert shown - expected <= {"--no-lower", "--shape", "--trees", "--batch", "--alpha"}
+    assert shown - expected <= {"--no-lower", "--parser", "--trees", "--batch", "--alpha"}
 
 
 def escaped(text):

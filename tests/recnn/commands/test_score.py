@@ -22,7 +22,7 @@ def file(tmp_path):
 
 
 def test_a_grammar_is_scored(file):
-    status, out, err = recnn("parse", "--grammar", GRAMMAR, "--score", file, "--json")
+    status, out, err = recnn("parse", "--parser", GRAMMAR, "--score", file, "--json")
     assert (status, err) == (0, "")
     record = json.loads(out)["all"]
     assert record["counts"]["sentences"] == 3
@@ -32,7 +32,7 @@ def test_a_grammar_is_scored(file):
     assert record["precision"] == 7 / 8
     assert record["labels"]["VP"] == {"gold": 2, "predicted": 2, "matched": 1}
     assert record["tag_accuracy"] == 10 / 15
-    status, out, err = recnn("parse", "--grammar", GRAMMAR, "--score", file)
+    status, out, err = recnn("parse", "--parser", GRAMMAR, "--score", file)
     assert (status, err) == (0, "")
     rows = {" ".join(line.split()) for line in out.splitlines()}
     assert {"sentences 3 3", "unparsed 1 1", "labelled precision 87.50 87.50", "labelled recall 53.85 53.85"} <= rows

@@ -40,7 +40,7 @@ def pair_model(**options):
         (classifier, {"cell": "gru", "arity": "sum", "direction": "both", "num_layers": 2, "form": "listops"}),
         (classifier, {"model": "sequence", "cell_options": {"peepholes": True}}),
         (pair_model, {}),
-        (pair_model, {"answer": "entailment", "cell": "matrix-vector", "shape": "left"}),
+        (pair_model, {"answer": "entailment", "cell": "matrix-vector", "parser": "left"}),
     ],
 )
 def test_a_folder_is_a_model(tmp_path, make, options):
@@ -58,6 +58,21 @@ def test_a_folder_is_a_model(tmp_path, make, options):
     assert all(torch.equal(value, made.state_dict()[name]) for name, value in found.state_dict().items())
     assert all(parameter.requires_grad for parameter in found.parameters())
     assert not any(parameter.is_meta for parameter in found.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16])
+def test_weights_in_fewer_bits_are_rounded_once(tmp_path, dtype):
+    made = classifier()
+    made.save(tmp_path / "whole")
+    made.save(tmp_path / "model", dtype)
+    written = load_file(tmp_path / "model" / "weights.safetensors")
+    assert {value.dtype for value in written.values()} == {dtype}
+    found = recnn.load(tmp_path / "model").state_dict()
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    for name, value in made.state_dict().items():
+        assert value.dtype == torch.float32  # saving leaves the model alone
+        assert torch.equal(found[name], value.to(dtype).float())
+    assert any(not torch.equal(found[name], value) for name, value in made.state_dict().items())
 
 
 def test_a_class_loads_its_own_kind_only(tmp_path):

@@ -1,0 +1,87 @@
+"""A trained span parser behind the interface of all parsers, and the one for English that is part of this package."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+
+from nltk import Tree
+
+from parsers.api import Parser, Parses
+from parsers.errors import EmptySentenceError, SentenceError
+from parsers.tokens import tokenize, typed_quotes
+from recnn.models.folder import model_in
+from recnn.models.span_parser import SpanParser
+
+ENGLISH = Path(str(files("recnn"))) / "pretrained" / "english"
+_AT_ONCE = 1024  # sentences; sorted by length, they make batches of similar lengths
+
+
+class TrainedParser(Parser):
+    """Parser that gives every sentence the best tree of a `recnn.SpanParser`.
+
+    Args:
+        model: the trained model.
+    """
+
+    def __init__(self, model: SpanParser) -> None:
+        self.model = model
+
+    def parses(self, sentence: str | Sequence[str]) -> Parses:
+        """Return an iterator over the one tree of the sentence.
+
+        Raises:
+            EmptySentenceError: the sentence has no words.
+            SentenceError: a word is not a string, or the sentence is too long for NLTK's tokenizer.
+        """
+        (tree,) = self.parse_each([sentence])
+        if isinstance(tree, SentenceError):
+            raise tree
+        return Parses(iter([tree]), tree.leaves(), [])
+
+    def parse_each(self, sentences: Iterable[str | Sequence[str]]) -> Iterator[Tree | SentenceError]:
+        """Yield the tree of each sentence, in their order, or the error; sentences are parsed in batches."""
+        rest = iter(sentences)
+        while some := list(islice(rest, _AT_ONCE)):
+            split = [_split(sentence) for sentence in some]
+            trees = self.model.parse([one[0] for one in split if not isinstance(one, SentenceError)])
+            for one in split:
+                yield one if isinstance(one, SentenceError) else _with_words(next(trees), one[1])
+
+
+def _split(sentence: str | Sequence[str]) -> tuple[list[str], list[str]] | SentenceError:
+    """Return the words as the Penn Treebank writes them, and as they were typed; or what is wrong."""
+    try:
+        words: list[str] = tokenize(sentence)
+    except SentenceError as error:
+        return error
+    if not words:
+        return EmptySentenceError(f"sentence {sentence!r}: no words")
+    tokens: list[object] = [*words]
+    if any(not isinstance(token, str) or not token for token in tokens):
+        return SentenceError(f"expected words, not empty strings or other objects, in {str(tokens)[:80]}")
+    return words, typed_quotes(sentence, words) if isinstance(sentence, str) else words
+
+
+def _with_words(tree: Tree, words: Sequence[str]) -> Tree:
+    """Replace the words of a tree, in place."""
+    at = 0
+    agenda = [tree]
+    while agenda:
+        node = agenda.pop()
+        if isinstance(node[0], str):
+            node[0] = words[at]
+            at += 1
+        else:
+            agenda += reversed(node)
+    return tree
+
+
+def english() -> TrainedParser:
+    """Load the parser for English that is part of this package."""
+    return TrainedParser(SpanParser.load(ENGLISH))
+
+
+def trained(folder: str) -> TrainedParser:
+    """Load the parser in a folder, of a model or of a training run."""
+    return TrainedParser(SpanParser.load(model_in(folder)))
