@@ -191,13 +191,11 @@ def load(folder: str | Path) -> Model:
 
 
 class _NotDrawn(TorchFunctionMode):
-    """Do not draw from the normal distribution: on the meta device that imports `torch._dynamo`, over a second."""
+    """Skip `nn.init.normal_`, which imports `torch._dynamo` for tensors on the meta device, over a second."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if function is nn.init.normal_:
-            return kwargs["tensor"]
-        return (torch.empty if function is torch.randn else function)(*args, **kwargs)
+        return kwargs["tensor"] if function is nn.init.normal_ else function(*args, **kwargs)
 
 
 def _opened(folder: Path, stack: ExitStack) -> dict[str, BinaryIO]:
