@@ -29,6 +29,9 @@ from .registry import load as load
 from .rules import Rule as Rule
 from .rules import productions as productions
 from .rules import tree_from_productions as tree_from_productions
+from .sentences import TextSpan as TextSpan
+from .sentences import sentences as sentences
+from .sentences import word_spans as word_spans
 from .shapes import shaped as shaped
 from .tokens import known_form as known_form
 from .tokens import tokenize as tokenize

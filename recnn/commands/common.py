@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeVar
 
 import typer
 
 import parsers
 import recnn
-from corpora.text import replacing
+from corpora.text import LINE_LIMIT, replacing
 from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
@@ -138,15 +138,26 @@ def read_sentences(arguments: Sequence[str] | None, failures: Failures) -> Itera
             else:
                 yield "", argument
             continue
-        for number, line in enumerate(sys.stdin.buffer, 1):
-            place = f"standard input, line {number}: "
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            except UnicodeDecodeError as error:
-                failures.add(InputError(f"{place}not UTF-8 text (byte {error.start + 1})"))
-                continue
-            if text:
+        for place, text in decoded(sys.stdin.buffer, "standard input"):
+            if isinstance(text, InputError):
+                failures.add(InputError(f"{place}{text}"))
+            elif text:
                 yield place, text
+
+
+def decoded(file: BinaryIO, name: str) -> Iterator[tuple[str, str | InputError]]:
+    """Yield each line of a file with the beginning of its error messages; or what is wrong with it."""
+    for number, raw in enumerate(iter(lambda: file.readline(LINE_LIMIT), b""), 1):
+        place, last = f"{name}, line {number}: ", raw
+        while len(last) == LINE_LIMIT and not last.endswith(b"\n"):
+            last = file.readline(LINE_LIMIT)
+        if last is not raw:
+            yield place, InputError(f"more than {LINE_LIMIT:,} bytes")
+            continue
+        try:
+            yield place, raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
+            yield place, InputError(f"not UTF-8 text (byte {error.start + 1})")
 
 
 def words_in(sentence: str, tokens: bool = False) -> list[str]:

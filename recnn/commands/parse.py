@@ -31,6 +31,7 @@ MaxEdges = Annotated[
 Timeout = Annotated[
     float | None, typer.Option(min=0, metavar="SECONDS", help="Time limit per sentence. \\[default: none]")
 ]
+FILES = "Files"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per parse and line.")]
 
 
@@ -87,6 +88,28 @@ def parse(
             "--score", metavar="FILE", help="File of bracketed trees: parse their words, and compare (PARSEVAL)."
         ),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="File of sentences, one per line, whose trees are written to --out, one per line.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", dir_okay=False, help="File for the trees.", rich_help_panel=FILES),
+    ] = None,
+    text: Annotated[
+        bool,
+        typer.Option(
+            "--text", help="The file is running English text: split it into sentences first.", rich_help_panel=FILES
+        ),
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes, each with one thread.", rich_help_panel=FILES)
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Print the parse trees of sentences, with their production rules and probabilities.
@@ -97,7 +120,23 @@ def parse(
 
     With --score, the best parses of the words of a treebank are compared with its trees: precision and recall of the
     brackets as evalb counts them with COLLINS.prm. A sentence without a parse counts as one without brackets.
+
+    With --input and --out, a file of any size is parsed into trees in brackets, or JSON. A sentence without a tree has
+    an empty line, or an object with "error". If the command ends early, the same command continues.
     """
+    if (source is None) != (target is None):
+        raise typer.BadParameter("give both or none", param_hint="--input, --out")
+    if source is not None and target is not None:
+        from recnn.commands.parse_file import Job, parse_file
+
+        if sentences or every or limit or gold:
+            raise typer.BadParameter("it takes no sentences, --all, --limit or --score", param_hint="--input")
+        with Failures() as failures:
+            job = Job(str(source), parser, tokens, text, as_json, max_edges, timeout)
+            parse_file(job, target, workers, failures)
+        return
+    if text or workers > 1:
+        raise typer.BadParameter("they are for files, see --input", param_hint="--text, --workers")
     if gold is not None and (sentences or every or limit or tokens):
         raise typer.BadParameter("it takes no sentences, --all, --limit or --tokens", param_hint="--score")
     loaded = parsers.load(parser, max_edges, timeout)

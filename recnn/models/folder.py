@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, ClassVar, Self
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from corpora.errors import CorpusError
 from corpora.parts import part_beside, parts_beside, replace_folder, sweep
@@ -176,7 +177,7 @@ def load(folder: str | Path) -> Model:
         vocabularies = [_vocabulary(folder / name, files[name]) for name in _vocabulary_files(kind)]
         problem = f"the network has more parameters than the {len(header)} of {weights.name}"
         # Some parameters are made more than once, but not four times.
-        with _blamed_on(path), countable(), at_most(4 * len(header), problem), torch.device("meta"):
+        with _blamed_on(path), countable(), at_most(4 * len(header), problem), torch.device("meta"), _NotDrawn():
             model = kind(config, *vocabularies)
         _check_entries(weights, header, model)
         state, expected = {}, model.state_dict()
@@ -187,6 +188,14 @@ def load(folder: str | Path) -> Model:
                 raise ModelError(f"{weights}: {name!r} has values that are NaN or infinite")
     model.load_state_dict(state, assign=True)
     return model.eval()
+
+
+class _NotDrawn(TorchFunctionMode):
+    """Skip `nn.init.normal_`, which imports `torch._dynamo` for tensors on the meta device, over a second."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        return kwargs["tensor"] if function is nn.init.normal_ else function(*args, **kwargs)
 
 
 def _opened(folder: Path, stack: ExitStack) -> dict[str, BinaryIO]:

@@ -78,7 +78,7 @@ class SpanParser(Model, kind="parser"):
             config.resized(half).make_cell(config.character_size), 1, bidirectional=True, return_sequences=False
         )
         size = config.input_size + 2 * half
-        self.marks = nn.Parameter(torch.randn(2, size) * 0.1)
+        self.marks = nn.Parameter(nn.init.normal_(torch.empty(2, size), std=0.1))
         cell = config.make_cell(size)
         self.network = Recurrent(
             cell, config.num_layers, batch_first=True, dropout=config.layer_dropout, bidirectional=True
