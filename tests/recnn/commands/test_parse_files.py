@@ -181,6 +181,7 @@ def test_a_parser_that_does_not_exist_is_one_line(tmp_path, run, workers):
     status, _, err = run("parse", "--parser", "nothing.cfg", *options)
     assert (status, err.count("\n")) == (1, 1)
     assert "nothing.cfg" in err
+    assert os.listdir(tmp_path) == ["in.txt"]
 
 
 @pytest.mark.parametrize(
