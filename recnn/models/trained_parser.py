@@ -16,7 +16,7 @@ from recnn.models.span_parser import SpanParser
 
 ENGLISH = Path(str(files("recnn"))) / "pretrained" / "english"
 _AT_ONCE = 1024  # sentences; sorted by length, they make batches of similar lengths
-_MOST_WORDS = 4000  # memory grows with the square of the length, time faster
+_MOST_WORDS = 3000  # memory grows with the square of the length, time faster
 
 
 class TrainedParser(Parser):
@@ -34,7 +34,7 @@ class TrainedParser(Parser):
 
         Raises:
             EmptySentenceError: the sentence has no words.
-            LimitError: the sentence has more than 4,000 words.
+            LimitError: the sentence has more than 3,000 words.
             SentenceError: a word is not a string, or the sentence is too long for NLTK's tokenizer.
         """
         (tree,) = self.parse_each([sentence])

@@ -86,7 +86,7 @@ def test_a_line_that_would_not_fit_the_memory_costs_itself_alone(tmp_path):
     source, out = write(tmp_path / "in.txt", ["dogs ran", "dogs " * 100_000, "dogs ran"]), tmp_path / "out.txt"
     status, _, err = recnn("parse", "--tokens", "--input", source, "--out", out)
     assert (status, err.count("\n")) == (1, 1)
-    assert "line 2: a sentence of 100,000 words, more than the 4,000" in err
+    assert "line 2: a sentence of 100,000 words, more than the 3,000" in err
     first, second, third = out.read_text("utf-8").splitlines()
     assert (first, second) == (third, "")
     assert Tree.fromstring(first).leaves() == ["dogs", "ran"]
