@@ -28,6 +28,11 @@ def read_labelled(path: str | Path, labels: Vocabulary | None = None) -> Iterato
             label is not in ``labels``. All sentences before it have been yielded.
         OSError: the file cannot be read.
     """
+    return (one for _, _, one in placed(path, labels))
+
+
+def placed(path: str | Path, labels: Vocabulary | None = None) -> Iterator[tuple[int, int, LabelledSentence]]:
+    """Read labelled sentences as `read_labelled` does, each with the line and column in which it begins."""
     found = 0
     for number, line in lines(path):
         if not line.strip():
@@ -44,6 +49,6 @@ def read_labelled(path: str | Path, labels: Vocabulary | None = None) -> Iterato
         if not sentence.strip():
             raise error_at(path, number, column, "an empty sentence")
         found += 1
-        yield LabelledSentence(label, sentence)
+        yield number, column, LabelledSentence(label, sentence)
     if not found:
         raise error_at(path, 1, 1, "no sentence in this file")

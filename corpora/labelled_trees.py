@@ -1,10 +1,12 @@
 """Labelled trees from files of several formats."""
 
 from collections.abc import Iterator
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import parsers
+from corpora.errors import error_at
 from parsers.errors import SentenceError
 
 if TYPE_CHECKING:
@@ -25,9 +27,8 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", parser: str = "b
         parser: name of the parser of "sentences", see `parsers.load`.
 
     Raises:
-        CorpusError: the file is malformed.
+        CorpusError: the file is malformed, or a sentence has no parse.
         GrammarError: there is no such parser.
-        SentenceError: a sentence has no parse.
         OSError: the file cannot be read.
     """
     if form == "sst":
@@ -47,11 +48,11 @@ def read_labelled_trees(path: str | Path, form: Form = "trees", parser: str = "b
 
 def _parsed(path: str | Path, parser: str) -> "Iterator[Tree]":
     """Read labelled sentences as the trees of a parser, with a label at the root only."""
-    from corpora.labelled import read_labelled
+    from corpora.labelled import placed
 
-    read = list(read_labelled(path))
-    trees = parsers.load(parser).parse_each(sentence for _, sentence in read)
-    for (label, _), tree in zip(read, trees, strict=True):
+    read, given = tee(placed(path))
+    trees = parsers.load(parser).parse_each(one.sentence for _, _, one in given)
+    for tree, (line, column, one) in zip(trees, read, strict=True):  # the parser reads ahead where it has batches
         if isinstance(tree, SentenceError):
-            raise tree
-        yield parsers.relabelled(tree, label)
+            raise error_at(path, line, column, f"parser {parser}: {tree}")
+        yield parsers.relabelled(tree, one.label)

@@ -4,8 +4,8 @@
     python examples/translate.py --data fra-eng.zip --pairs 30000 --minutes 20 --size 256 --rate 0.002 --minimum 2
 
 trains one small model after the other, as long as it is told, and prints BLEU and chrF on sentences that none has seen,
-some translations, and where the decoder looked. The file is that of manythings.org/anki. There is no parser of English
-here: the trees are balanced ones, which know where a sentence has its middle, and nothing of its grammar.
+some translations, and where the decoder looked. The file is that of manythings.org/anki. The trees are
+those of --parser: balanced ones by default, which know where a sentence has its middle, and nothing of its grammar.
 """
 
 import argparse
@@ -74,6 +74,7 @@ def show_attention(model, pair):
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("--model", action="append", choices=MODELS, help="one of those it trains; may be repeated")
+arguments.add_argument("--parser", default="balanced", help="of the trees: english, right, left, balanced, ...")
 arguments.add_argument("--data", help="a file of pairs, instead of the bundled sample")
 arguments.add_argument("--pairs", type=int, default=30_000, help="how many of its pairs")
 arguments.add_argument("--longest", type=int, default=8, help="most words of a sentence, punctuation included")
@@ -96,7 +97,12 @@ for name in chosen:
     model, leaves, attention = MODELS[name]
     began = time.process_time()
     config = TranslationConfig(
-        model=model, leaves=leaves, attention=attention, input_size=asked.size, hidden_size=asked.size
+        model=model,
+        leaves=leaves,
+        attention=attention,
+        parser=asked.parser,
+        input_size=asked.size,
+        hidden_size=asked.size,
     )
     models[name] = trained(config, options, data, asked.minutes)
     seconds = time.process_time() - began

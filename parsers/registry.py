@@ -1,8 +1,9 @@
 """Parsers by name: those of this package, and those that installed packages offer."""
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
+from os.path import exists, isdir
 from typing import get_args
 
 from parsers.api import Parser, Parses
@@ -37,7 +38,7 @@ class ShapeParser(Parser):
         if isinstance(sentence, str):
             words = typed_quotes(sentence, words)
         if not words:
-            raise EmptySentenceError(f"{sentence!r} has no words")
+            raise EmptySentenceError(f"sentence {sentence!r}: no words")
         return Parses(iter([shaped(words, self.shape)]), words, [])
 
 
@@ -65,9 +66,12 @@ def load(name: str, max_edges: int | None = None, timeout: float | None = None) 
     for entry in entry_points(group=NAMED, name=name):
         made: Parser = entry.load()()
         return made
-    if Path(name).is_dir():
+    if isdir(name):  # of pathlib, it fails for the text of a grammar that is too long for a path
         for entry in entry_points(group=FOLDERS):
             made = entry.load()(name)
             return made
         raise GrammarError(f"parser {name}: a folder, but no package that is installed has trained parsers")
+    if re.fullmatch(r"[\w./-]+", name) and name not in bundled_grammars() and not exists(name):
+        names = ", ".join(available())
+        raise GrammarError(f"parser {name[:200]}: no such file or folder, and no parser of that name ({names})")
     return GrammarParser(load_grammar(name), max_edges, timeout)

@@ -86,7 +86,8 @@ LOADED = f"import sys; print(*(name for part, name in {PARTS}.items() if part in
         ("import recnn; recnn.LSTM(2, 3, bidirectional=True)(__import__('torch').ones(2, 1, 2))", "torch"),
         ("import recnn; recnn.Encoder(recnn.LSTMCell(2, 3))", "torch"),
         ("import recnn.models.config, recnn.training.options, recnn.data.sources", ""),
-        ("import recnn.commands.parse as p; p.parse(['The boy saw her duck'])", "nltk"),
+        ("import recnn.commands.parse as p; p.parse(['The boy saw her duck'], parser='duck')", "nltk"),
+        ("import parsers; parsers.available(); parsers.load('right').parse('The boy saw her duck')", "nltk"),
     ],
 )
 def test_nothing_is_imported_before_it_is_used(code, loaded):

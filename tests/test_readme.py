@@ -42,7 +42,7 @@ def test_a_block_runs(code):
 
 def test_the_output_that_is_shown_is_printed():
     shown = re.search(r"here of the second reading:\n\n```\n(.*?)```", TEXT, flags=re.DOTALL)[1]
-    status, out, _ = recnn("encode", "The boy saw her duck")
+    status, out, _ = recnn("encode", "--parser", "duck", "The boy saw her duck")
     assert status == 0
     printed = [line.rstrip() for line in out.splitlines()]
     assert [line for line in shown.splitlines() if line not in printed] == []

@@ -59,7 +59,7 @@ def _split(sentence: str | Sequence[str]) -> tuple[list[str], list[str]] | Sente
     except SentenceError as error:
         return error
     if not words:
-        return EmptySentenceError(f"{sentence!r} has no words")
+        return EmptySentenceError(f"sentence {sentence!r}: no words")
     if len(words) > _MOST_WORDS:
         return LimitError(f"a sentence of {len(words):,} words, more than the {_MOST_WORDS:,} that the parser takes")
     tokens: list[object] = [*words]

@@ -7,6 +7,7 @@ import pytest
 from nltk import Tree
 
 from corpora import CorpusError, read_labelled_trees
+from parsers import GrammarError
 
 FORMS = {
     "sst": ("(3 (2 the) (4 best))\n(1 no)\n", ["(3 (2 the) (4 best))", "(1 no)"]),
@@ -69,6 +70,23 @@ def test_the_place_of_what_is_wrong_is_named(write, form, text, good, message):
     assert all(isinstance(next(found), Tree) for _ in range(good))
     with pytest.raises(CorpusError, match=re.escape(f"{path}, {message}")):
         next(found)
+
+
+def test_a_sentence_without_a_parse_is_named(write):
+    path = write("x\tThe boy saw her duck\n\ny\tthe boy saw\n")
+    found = read_labelled_trees(path, "sentences", "duck")
+    assert next(found).label() == "x"
+    message = f"{path}, line 3, column 3: parser duck: sentence 'the boy saw': no parse as S"
+    with pytest.raises(CorpusError, match=re.escape(message)):
+        next(found)
+
+
+def test_sentences_get_the_trees_of_their_parser(write):
+    path = write("x\tThe boy saw her duck")
+    (tree,) = read_labelled_trees(path, "sentences", "duck")
+    assert (tree.label(), tree[0].label(), tree[0].leaves()) == ("x", "", ["The", "boy"])
+    with pytest.raises(GrammarError, match="no parser of that name"):
+        list(read_labelled_trees(path, "sentences", "nosuch"))
 
 
 @pytest.mark.parametrize("form", FORMS)

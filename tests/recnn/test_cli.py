@@ -20,16 +20,16 @@ DUCK = "The boy saw her duck"
 
 
 def test_parse_prints_both_trees_and_their_rules():
-    status, out, err = recnn("parse", "--all", DUCK)
+    status, out, err = recnn("parse", "--parser", "duck", "--all", DUCK)
     assert (status, err) == (0, "")
-    assert out.count("\nparse ") == 2
+    assert re.findall(r"^parse (\d), probability \S+, parser duck$", out, re.MULTILINE) == ["0", "1"]
     assert "S -> NP VP, 1, 2, 5" in out
     assert "SC -> NP Bare, 4, 4, 5" in out
-    assert recnn("parse", DUCK)[1].count("parse ") == 1
+    assert recnn("parse", "--parser", "duck", DUCK)[1].count("parse ") == 1
 
 
 def test_parse_json():
-    status, out, err = recnn("parse", "--all", "--json", DUCK)
+    status, out, err = recnn("parse", "--parser", "duck", "--all", "--json", DUCK)
     assert (status, err) == (0, "")
     records = [json.loads(line) for line in out.splitlines()]
     expected = list(GrammarParser(load_grammar("duck")).parses(DUCK))
@@ -38,13 +38,16 @@ def test_parse_json():
     for record, tree in zip(records, expected, strict=True):
         assert record["sentence"] == DUCK
         assert record["productions"] == json.loads(json.dumps(productions(tree)))
-        assert set(record) == {"sentence", "parse", "tree", "probability", "productions"}
+        assert set(record) == {"sentence", "parse", "tree", "parser", "probability", "productions"}
+        assert record["parser"] == "duck"
     assert json.loads(recnn("parse", "--json", "--parser", "telescope", "I saw the man")[1])["probability"] is None
 
 
 def test_encode_prints_and_writes_every_state(tmp_path):
     path = tmp_path / "states.npz"
-    status, out, err = process("encode", "--json", "--seed", 3, "--hidden-size", 5, "--out", path, DUCK)
+    status, out, err = process(
+        *("encode", "--parser", "duck", "--json", "--seed", 3, "--hidden-size", 5, "--out", path, DUCK)
+    )
     assert (status, err) == (0, "")
     records = [json.loads(line) for line in out.splitlines()]
     roots = [record["nodes"][0]["state"] for record in records]
@@ -65,15 +68,15 @@ def test_encode_prints_and_writes_every_state(tmp_path):
 
 
 def test_a_seed_gives_the_same_states_twice_whatever_comes_before():
-    first = recnn("encode", "--json", "--seed", 3, DUCK)[1].splitlines()
-    again = recnn("encode", "--json", "--seed", 3, "she saw a girl", DUCK)[1].splitlines()
-    other = recnn("encode", "--json", "--seed", 4, DUCK)[1].splitlines()
+    first = recnn("encode", "--parser", "duck", "--json", "--seed", 3, DUCK)[1].splitlines()
+    again = recnn("encode", "--parser", "duck", "--json", "--seed", 3, "she saw a girl", DUCK)[1].splitlines()
+    other = recnn("encode", "--parser", "duck", "--json", "--seed", 4, DUCK)[1].splitlines()
     assert first == again[1:]
     assert first != other
 
 
 def test_encode_for_people():
-    status, out, err = recnn("encode", DUCK)
+    status, out, err = recnn("encode", "--parser", "duck", DUCK)
     assert (status, err) == (0, "")
     assert out.count("DGLGraph of") == 2
     assert "edges child -> parent: 1->0, 2->0" in out
@@ -145,7 +148,7 @@ def test_words_of_any_kind_are_printed_on_their_lines(tmp_path):
         ["--x\x1b[31m\u2028"],
         ["x\x1b[31m\u2028"],
         ["encode", "--out", "x\x1b[31m\u2028", DUCK],
-        ["parse", "x\x1b[31m\u2028"],
+        ["parse", "--parser", "duck", "x\x1b[31m\u2028"],
         ["parse", "--parser", "x\x1b[31m\u2028.cfg", DUCK],
         ["parse", "--parser", "S -> x\x1b[31m\u2028", DUCK],
         ["encode", "--trees", "x\x1b[31m\u2028", DUCK],
@@ -207,7 +210,7 @@ def test_output_in_any_encoding(encoding, arguments, expected):
 def test_a_process_without_utf8():
     for more in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}):
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
-        command = [sys.executable, "-W", "error", "-m", "recnn", "parse", DUCK, "☃", "\udcff"]
+        command = [sys.executable, "-W", "error", "-m", "recnn", "parse", "--parser", "duck", DUCK, "☃", "\udcff"]
         found = subprocess.run(command, capture_output=True, env={**environment, **more, "PYTHONPATH": str(ROOT)})
         assert found.returncode == 1
         assert b"\n     +--------+----+\n" in found.stdout
@@ -215,7 +218,9 @@ def test_a_process_without_utf8():
 
 
 def test_sentences_from_standard_input_survive_a_bad_one():
-    status, out, err = process("parse", "--json", "-", stdin=f"{DUCK}\n\nthe cat saw\nshe heard him.\n")
+    status, out, err = process(
+        "parse", "--parser", "duck", "--json", "-", stdin=f"{DUCK}\n\nthe cat saw\nshe heard him.\n"
+    )
     assert status == 1
     unknown, left_out = err.splitlines()
     assert unknown == "recnn: standard input, line 3: sentence 'the cat saw': the grammar has no word 'cat' (word 2)"
@@ -243,11 +248,19 @@ def test_words_that_look_like_markup(tmp_path):
 
 BAD = [
     (["parse", ""], 1, "sentence '': no words"),
-    (["parse", "?!"], 1, "sentence '?!': no words"),
-    (["parse", "the cat saw her duck"], 1, "the grammar has no word 'cat' (word 2)"),
-    (["parse", "saw her duck"], 1, "no parse as S, the start symbol of the grammar; longest phrases found: VP 'saw"),
-    (["parse", "--parser", "nowhere.cfg", DUCK], 1, "grammar nowhere.cfg: no such file, and no bundled grammar"),
-    (["parse", "--parser", ".", DUCK], 1, "grammar .: Is a directory"),
+    (["parse", "--parser", "duck", "?!"], 1, "sentence '?!': no words"),
+    (["parse", "--parser", "duck", "the cat saw her duck"], 1, "the grammar has no word 'cat' (word 2)"),
+    (
+        ["parse", "--parser", "duck", "saw her duck"],
+        1,
+        "no parse as S, the start symbol of the grammar; longest phrases found: VP 'saw",
+    ),
+    (
+        ["parse", "--parser", "nowhere.cfg", DUCK],
+        1,
+        "parser nowhere.cfg: no such file or folder, and no parser of that name (english",
+    ),
+    (["parse", "--parser", ".", DUCK], 1, ".: not the folder of a model, model.json and weights.safetensors missing"),
     (["parse", "--parser", "bad.cfg", DUCK], 1, "grammar bad.cfg, line 2: expected an arrow"),
     (["parse", "--parser", "binary.cfg", DUCK], 1, "grammar binary.cfg: not UTF-8 text (byte 7)"),
     (["parse", "--parser", "S -> 'a' [0.4]", "a"], 1, "line 1: the probabilities of S sum to 0.4, not to 1"),
@@ -262,7 +275,7 @@ BAD = [
     (["encode", "--out", "x.txt", DUCK], 2, "x.txt does not end in .npz"),
     (["encode"], 2, "give either sentences or --trees FILE"),
     (["encode", "--trees", "open.txt", DUCK], 2, "give either sentences or --trees FILE"),
-    (["encode", "--trees", "open.txt", "--parser", "telescope"], 2, "a grammar is for sentences, not for --trees"),
+    (["encode", "--trees", "open.txt", "--parser", "telescope"], 2, "a parser is for sentences, not for --trees"),
     (["encode", "--hidden-size", "0", DUCK], 2, "--hidden-size"),
     (["encode", "--hidden-size", "99999999999", DUCK], 1, "not enough memory: use smaller sizes"),
     (["encode", "--seed", "9" * 30, DUCK], 2, "--seed"),

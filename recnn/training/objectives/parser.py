@@ -19,7 +19,7 @@ from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError, TreeError
 from parsers.parseval import Parseval, score
 from parsers.spans import JOINER, Span, TaggedSpans, spans_of, tree_of
-from parsers.transform import without_functions, without_traces
+from parsers.transform import without_functions, without_root, without_traces
 from recnn.data.batches import TreeBatches, loader, mixed
 from recnn.models.config import ParserConfig, ParserNetworkConfig
 from recnn.models.span_chart import best_trees, span_order
@@ -44,9 +44,9 @@ class ParserBatch(NamedTuple):
 
 
 def prepared(tree: Tree) -> TaggedSpans | None:
-    """Return the spans of a treebank's tree without traces, function tags and escapes; None if nothing is left."""
+    """Return the spans of a tree without its outer ROOT, traces, function tags and escapes; None if nothing is left."""
     try:
-        return spans_of(unescape(without_functions(without_traces(tree))))
+        return spans_of(unescape(without_functions(without_traces(without_root(tree)))))
     except TreeError:
         return None
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from nltk import Tree
 
+from parsers import tree_from_brackets
 from recnn.commands.common import Failures
 from recnn.commands.predict import _fitted
 from tests.command_line import process, recnn, unframed
@@ -28,7 +29,9 @@ def test_an_operator_that_the_grammar_lacks_is_an_error():
 
 
 def test_punctuation_that_is_left_out_is_reported():
-    status, out, err = process("parse", "--json", "-", stdin="The boy, saw her duck.\nThe boy saw her duck\n")
+    status, out, err = process(
+        "parse", "--json", "--parser", "duck", "-", stdin="The boy, saw her duck.\nThe boy saw her duck\n"
+    )
     assert status == 0
     assert len(set(trees(out))) == 1
     assert err == (
@@ -81,8 +84,7 @@ def test_a_sentence_that_fails_costs_itself_alone_in_predict(run):
     status, out, err = recnn("predict", "--json", run, "-", stdin=given)
     assert status == 1
     assert [json.loads(line)["sentence"] for line in out.splitlines()] == [good, "the (", good]
-    assert "line 3: 'the (' has no parse in the grammar of the bundled treebank: using" in err
-    assert "line 4: not UTF-8 text (byte 1)" in err
+    assert err == "recnn: standard input, line 4: not UTF-8 text (byte 1)\n"
 
 
 def test_a_tree_that_does_not_fit_the_model_costs_itself_alone(capsys):
@@ -91,14 +93,12 @@ def test_a_tree_that_does_not_fit_the_model_costs_itself_alone(capsys):
     failures = Failures()
     assert list(_fitted(model, given, failures)) == [given[0], given[2]]
     assert failures.count == 1
-    assert "'a b': a node of the tree has 2 children, but --arity is 1" in capsys.readouterr().err
+    assert "'a b': a node of the tree has 2 children, but the arity is 1" in capsys.readouterr().err
 
 
 def test_limits_and_tokens_in_predict(run):
-    good = "the plot is not very funny ."
-    status, out, err = recnn("predict", "--json", "--max-edges", 10, run, good)
-    assert status == 0
-    assert "has no parse in the grammar of the bundled treebank" in err
+    status, out, err = recnn("predict", "--json", "--parser", CATALAN, "--max-edges", 10, run, "a a a a a", "a")
+    assert (status, json.loads(out)["sentence"]) == (1, "a")
     assert "more than 10 edges in the chart: increase max_edges (--max-edges)" in err
     status, out, err = recnn("predict", "--json", "--parser", "duck", "--timeout", 0, run, "The boy saw her duck")
     assert (status, out) == (1, "")
@@ -106,7 +106,8 @@ def test_limits_and_tokens_in_predict(run):
     status, out, err = recnn("predict", "--json", "--tokens", run, "the plot is good .", "the plot is good.")
     assert status == 0
     assert [json.loads(line)["sentence"] for line in out.splitlines()] == ["the plot is good .", "the plot is good."]
-    assert err.count("'the plot is good.' has no parse") == 1
+    assert [json.loads(line)["words"][-1] for line in out.splitlines()] == [".", "good."]
+    assert err == ""
 
 
 def test_limits():
@@ -167,3 +168,36 @@ def test_an_argument_that_is_not_text():
     status, out, err = recnn("parse", "--json", "the \udcff", "The boy saw her duck")
     assert (status, len(out.splitlines())) == (1, 1)
     assert "not UTF-8 text" in unframed(err)
+
+
+def test_the_english_parser_gives_any_sentence_one_tree():
+    status, out, err = recnn("parse", "--all", "The boy saw her duck")
+    assert (status, err) == (0, "")
+    assert out.startswith("The boy saw her duck\nparse 0, parser english\n")
+    assert out.count("parse 0") == 1
+    given = "zzzq vbnm", 'He said "no" (twice).', "DUCKS ARE \U0001f986", "?!"
+    status, out, err = recnn("parse", "--json", "--limit", 5, *given)
+    assert (status, err) == (0, "")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [record["sentence"] for record in records] == [*given]
+    assert [(record["parser"], record["parse"], record["probability"]) for record in records] == [
+        ("english", 0, None)
+    ] * 4
+    leaves = [tree_from_brackets(record["tree"]).leaves() for record in records]
+    assert leaves[1:] == [
+        ["He", "said", '"', "no", '"', "(", "twice", ")", "."],
+        ["DUCKS", "ARE", "\U0001f986"],
+        ["?", "!"],
+    ]
+
+
+def test_encode_with_the_english_parser():
+    status, out, err = recnn(
+        "encode", "--json", "--hidden-size", 2, "The boy saw her duck", "", "a zzzq of many words ."
+    )
+    assert (status, err) == (1, "recnn: sentence '': no words\n")
+    first, second = map(json.loads, out.splitlines())
+    assert first["tree"].startswith("(S (NP ")
+    assert (first["parser"], first["expected_root_state"]) == ("english", None)
+    assert second["words"] == second["nodes"][0]["words"] == ["a", "zzzq", "of", "many", "words", "."]
+    assert all(len(node["state"]) == 2 for node in second["nodes"])

@@ -10,7 +10,8 @@ from nltk import Tree
 
 import recnn as package
 from corpora import bundled_sentiment
-from parsers import brackets, words_of
+from parsers import brackets, constituents, words_of
+from recnn.data.parsing import trees_over
 from tests.command_line import process, recnn
 
 SENTENCE = "the plot is not very funny ."
@@ -101,16 +102,22 @@ def test_words_of_any_kind_are_printed_on_their_lines(run, tmp_path):
     assert r"x\x0ay" in texts
 
 
+def test_the_parser_is_that_of_the_model_or_the_one_given(run):
+    (tree,) = trees_over(["a lovely film that nobody zzzq"], "english", 2)
+    spans = [(c.start, c.end) for c in constituents(tree) if not isinstance(c.node, str)]
+    status, out, err = recnn("predict", "--json", run, "a lovely film that nobody zzzq")
+    assert (status, err) == (0, "")
+    assert sorted(node["span"] for node in json.loads(out)["nodes"]) == sorted([*span] for span in spans)
+    status, out, err = recnn("predict", "--json", run, "--parser", "left", "a lovely film")
+    assert (status, err) == (0, "")
+    assert [node["span"] for node in json.loads(out)["nodes"]] == [[1, 3], [1, 2], [3, 3], [1, 1], [2, 2]]
+
+
 def test_a_sentence_without_a_parse(run):
-    status, out, err = recnn("predict", "--json", run, "a lovely film")
-    assert status == 0
-    assert err.startswith("recnn: 'a lovely film' has no parse in the grammar of the bundled treebank")
-    spans = [node["span"] for node in json.loads(out)["nodes"]]
-    assert spans == [[1, 3], [1, 2], [3, 3], [1, 1], [2, 2]]
     status, out, err = recnn("predict", "--json", run, "--parser", "duck", "a lovely film", "The boy saw her duck")
     assert status == 1
-    assert len(out.splitlines()) == 1
-    assert len(err.splitlines()) == 1
+    assert json.loads(out)["sentence"] == "The boy saw her duck"
+    assert err == "recnn: sentence 'a lovely film': the grammar has no word 'lovely' (word 2), 'film' (word 3)\n"
 
 
 def test_bad_sentences_do_not_stop_the_good(run):

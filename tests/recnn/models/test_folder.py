@@ -60,6 +60,21 @@ def test_a_folder_is_a_model(tmp_path, make, options):
     assert not any(parameter.is_meta for parameter in found.parameters())
 
 
+@pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16])
+def test_weights_in_fewer_bits_are_rounded_once(tmp_path, dtype):
+    made = classifier()
+    made.save(tmp_path / "whole")
+    made.save(tmp_path / "model", dtype)
+    written = load_file(tmp_path / "model" / "weights.safetensors")
+    assert {value.dtype for value in written.values()} == {dtype}
+    found = recnn.load(tmp_path / "model").state_dict()
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    for name, value in made.state_dict().items():
+        assert value.dtype == torch.float32  # saving leaves the model alone
+        assert torch.equal(found[name], value.to(dtype).float())
+    assert any(not torch.equal(found[name], value) for name, value in made.state_dict().items())
+
+
 def test_a_class_loads_its_own_kind_only(tmp_path):
     pair_model().save(tmp_path / "model")
     assert isinstance(PairModel.load(tmp_path / "model"), PairModel)

@@ -1,6 +1,7 @@
 """Model folders written by version 0.1 can be loaded, and give the same predictions."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def test_a_folder_of_0_1_predicts_what_it_did(name, tmp_path):
     torch.testing.assert_close(predicted(model), torch.tensor(EXPECTED[name]))
     model.save(tmp_path / name)
     torch.testing.assert_close(predicted(recnn.load(tmp_path / name)), predicted(model), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["classifier", "classifier-sequence", "pairs", "translator"])
+def test_the_shape_of_0_1_is_the_parser_of_its_model(name, tmp_path):
+    written = json.loads((FOLDERS / name / "model.json").read_text())
+    assert (written["config"]["shape"], "parser" in written["config"]) == ("balanced", False)
+    assert recnn.load(FOLDERS / name).config.parser == "balanced"
+    shutil.copytree(FOLDERS / name, tmp_path / name)
+    written["config"]["shape"] = "left"
+    (tmp_path / name / "model.json").write_text(json.dumps(written))
+    model = recnn.load(tmp_path / name)
+    assert model.config.parser == "left"
+    model.save(tmp_path / name)
+    config = json.loads((tmp_path / name / "model.json").read_text())["config"]
+    assert (config["parser"], "shape" in config) == ("left", False)
 
 
 def test_every_kind_of_0_1_is_there():

@@ -632,10 +632,10 @@ def test_a_full_disk_ends_the_run_in_one_line(tmp_path, monkeypatch, file):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return open(path, *mode, **rest)
 
-    def full_folder(self, folder):
+    def full_folder(self, folder, dtype):
         if f".{file}." in str(folder):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write_model(self, folder)
+        return write_model(self, folder, dtype)
 
     write_model = Model._write
     monkeypatch.setattr(Model, "_write", full_folder)

@@ -49,7 +49,7 @@ def test_the_loss_is_the_heads_mean_over_the_pairs(answer):
 
 
 def test_every_pair_comes_once_an_epoch_with_its_own_target():
-    made = objective()
+    made = objective(parser="balanced")
     seen = []
     for batch in made.batches(3):
         sizes = batch.forest.batch_num_nodes().view(-1, 2).sum(1).tolist()
