@@ -30,7 +30,7 @@ from .rules import Rule as Rule
 from .rules import productions as productions
 from .rules import tree_from_productions as tree_from_productions
 from .sentences import TextSpan as TextSpan
-from .sentences import sentences as sentences
+from .sentences import sentence_spans as sentence_spans
 from .sentences import word_spans as word_spans
 from .shapes import shaped as shaped
 from .tokens import known_form as known_form

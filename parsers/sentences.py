@@ -40,14 +40,14 @@ def _punkt() -> Any:
     return PunktSentenceTokenizer(parameters)
 
 
-def sentences(text: str) -> list[TextSpan]:
+def sentence_spans(text: str) -> list[TextSpan]:
     r"""Split running English text into sentences.
 
     A sentence ends at a full stop, question mark or exclamation mark, by the rules of Punkt (Kiss and Strunk,
     "Unsupervised multilingual sentence boundary detection", Computational Linguistics 32(4), 2006) with a list of
     common abbreviations, or at an empty line.
 
-    >>> [sentence.text for sentence in sentences("Dr. No left at 5 p.m. today. Why?\n\nThe end")]
+    >>> [sentence.text for sentence in sentence_spans("Dr. No left at 5 p.m. today. Why?\n\nThe end")]
     ['Dr. No left at 5 p.m. today.', 'Why?', 'The end']
 
     Raises:
@@ -76,11 +76,11 @@ def word_spans(sentence: TextSpan | str) -> list[TextSpan]:
     They are the tokens of `tokenize`, but for quotes: that writes ``"`` as \`\` or ''.
 
     >>> text = 'Go. He said "no".'
-    >>> [text[word.start : word.end] for word in word_spans(sentences(text)[1])]
+    >>> [text[word.start : word.end] for word in word_spans(sentence_spans(text)[1])]
     ['He', 'said', '"', 'no', '"', '.']
 
     Args:
-        sentence: a sentence of `sentences`, or a string.
+        sentence: a sentence of `sentence_spans`, or a string.
 
     Raises:
         SentenceError: the sentence is too long for NLTK's tokenizer.

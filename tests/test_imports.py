@@ -81,6 +81,7 @@ LOADED = f"import sys; print(*(name for part, name in {PARTS}.items() if part in
 @pytest.mark.parametrize(
     ("code", "loaded"),
     [
+        ("import parsers; parsers.load('english').parse('The boy saw her duck')", "nltk torch"),
         ("import recnn, recnn.cells, recnn.models, parsers, corpora", ""),
         ("import recnn; recnn.LSTM(2, 3, bidirectional=True)(__import__('torch').ones(2, 1, 2))", "torch"),
         ("import recnn; recnn.Encoder(recnn.LSTMCell(2, 3))", "torch"),

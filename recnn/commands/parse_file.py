@@ -85,21 +85,26 @@ def parse_file(job: Job, out: Path, workers: int, failures: Failures) -> None:
     part.mkdir(exist_ok=True)
     try:
         with locked(part):
-            _claim(part / "job.json", described)
             with open(part / "lines", "ab+") as file:
                 done = _keep_whole_chunks(file, job, failures)
-                _parse_rest(job, file, done, described["size"], workers, failures)
+                _claim(part / "job.json", described, begun=done > 0)
+                try:
+                    _parse_rest(job, file, done, described["size"], workers, failures)
+                except BaseException:
+                    if not file.tell():
+                        shutil.rmtree(part)
+                    raise
             os.replace(part / "lines", out)
             shutil.rmtree(part)
     except LockedError:
         raise InputError(f"{part}: another process is writing there") from None
 
 
-def _claim(file: Path, described: dict[str, Any]) -> None:
-    if not file.exists():
+def _claim(file: Path, described: dict[str, Any], begun: bool) -> None:
+    if not begun:
         with replacing(file) as new:
             new.write_text(json.dumps(described), "utf-8")
-    if json.loads(file.read_text("utf-8")) != described:
+    elif json.loads(file.read_text("utf-8")) != described:
         raise InputError(f"{file.parent}: begun with another input or other options: remove it, or use them again")
 
 
@@ -168,7 +173,7 @@ def _sentences(file: Any, job: Job) -> Iterator[Sentence]:
 def _split(text: str, places: list[str], read: int) -> Iterator[Sentence]:
     """Yield the sentences of some lines."""
     try:
-        found = parsers.sentences(text)
+        found = parsers.sentence_spans(text)
     except SentenceError as error:
         yield Sentence(places[0], error, read)
         return

@@ -8,13 +8,15 @@ from pathlib import Path
 from nltk import Tree
 
 from parsers.api import Parser, Parses
-from parsers.errors import EmptySentenceError, SentenceError
+from parsers.errors import EmptySentenceError, LimitError, SentenceError
 from parsers.tokens import tokenize, typed_quotes
+from parsers.trees import words_of
 from recnn.models.folder import model_in
 from recnn.models.span_parser import SpanParser
 
 ENGLISH = Path(str(files("recnn"))) / "pretrained" / "english"
 _AT_ONCE = 1024  # sentences; sorted by length, they make batches of similar lengths
+_MOST_WORDS = 3000  # memory grows with the square of the length, time faster
 
 
 class TrainedParser(Parser):
@@ -32,12 +34,13 @@ class TrainedParser(Parser):
 
         Raises:
             EmptySentenceError: the sentence has no words.
+            LimitError: the sentence has more than 3,000 words.
             SentenceError: a word is not a string, or the sentence is too long for NLTK's tokenizer.
         """
         (tree,) = self.parse_each([sentence])
         if isinstance(tree, SentenceError):
             raise tree
-        return Parses(iter([tree]), tree.leaves(), [])
+        return Parses(iter([tree]), words_of(tree), [])
 
     def parse_each(self, sentences: Iterable[str | Sequence[str]]) -> Iterator[Tree | SentenceError]:
         """Yield the tree of each sentence, in their order, or the error; sentences are parsed in batches."""
@@ -57,6 +60,8 @@ def _split(sentence: str | Sequence[str]) -> tuple[list[str], list[str]] | Sente
         return error
     if not words:
         return EmptySentenceError(f"sentence {sentence!r}: no words")
+    if len(words) > _MOST_WORDS:
+        return LimitError(f"a sentence of {len(words):,} words, more than the {_MOST_WORDS:,} that the parser takes")
     tokens: list[object] = [*words]
     if any(not isinstance(token, str) or not token for token in tokens):
         return SentenceError(f"expected words, not empty strings or other objects, in {str(tokens)[:80]}")

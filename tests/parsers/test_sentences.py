@@ -1,6 +1,8 @@
 """Sentences and words of running text: where they are, and that no character is lost."""
 
+import doctest
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -21,7 +23,7 @@ def without_blanks(text):
 @example("He said: ``\"no\". ''Yes'' \"")
 @example("(One.) ) Two. \n \n\n.")
 def test_spans_are_increasing_and_disjoint_and_cover_the_text(text):
-    found = parsers.sentences(text)
+    found = parsers.sentence_spans(text)
     words = [word for sentence in found for word in parsers.word_spans(sentence)]
     for spans in (found, words):
         assert all(text[start:end] == typed and typed == typed.strip() != "" for start, end, typed in spans)
@@ -48,9 +50,15 @@ def test_words_are_the_tokens_but_for_quotes(text):
     ],
 )
 def test_sentences_of_english(expected):
-    assert [sentence.text for sentence in parsers.sentences(" ".join(expected))] == expected
+    assert [sentence.text for sentence in parsers.sentence_spans(" ".join(expected))] == expected
 
 
 def test_an_empty_line_ends_a_sentence_and_a_line_end_does_not():
-    found = parsers.sentences("A heading\n \nThe first\nsentence. The second")
+    found = parsers.sentence_spans("A heading\n \nThe first\nsentence. The second")
     assert [sentence.text for sentence in found] == ["A heading", "The first\nsentence.", "The second"]
+
+
+def test_the_page_about_text():
+    page = Path(__file__).parents[2] / "docs" / "text.md"
+    failed, tried = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert (failed, tried > 3) == (0, True)

@@ -82,6 +82,16 @@ def test_a_bad_line_costs_itself_alone(tmp_path, run, workers, as_json):
         assert found == ["(S (A a) (B b))", "", "", "", "", "(S (A a) (B b))", ""]
 
 
+def test_a_line_that_would_not_fit_the_memory_costs_itself_alone(tmp_path):
+    source, out = write(tmp_path / "in.txt", ["dogs ran", "dogs " * 100_000, "dogs ran"]), tmp_path / "out.txt"
+    status, _, err = recnn("parse", "--tokens", "--input", source, "--out", out)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "line 2: a sentence of 100,000 words, more than the 3,000" in err
+    first, second, third = out.read_text("utf-8").splitlines()
+    assert (first, second) == (third, "")
+    assert Tree.fromstring(first).leaves() == ["dogs", "ran"]
+
+
 def test_json_is_that_of_sentences(tmp_path):
     source, out = write(tmp_path / "in.txt", ["The boy saw her duck"]), tmp_path / "out.txt"
     assert recnn("parse", "--json", "--parser", "duck", "--input", source, "--out", out) == (0, "", "")
@@ -181,6 +191,7 @@ def test_a_parser_that_does_not_exist_is_one_line(tmp_path, run, workers):
     status, _, err = run("parse", "--parser", "nothing.cfg", *options)
     assert (status, err.count("\n")) == (1, 1)
     assert "nothing.cfg" in err
+    assert os.listdir(tmp_path) == ["in.txt"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ from parsers.errors import EmptySentenceError
 from parsers.trees import words_of
 from recnn.models.config import ParserConfig, ParserNetworkConfig
 from recnn.models.span_parser import SpanParser
+from recnn.models.trained_parser import TrainedParser
 from recnn.training.objectives.parser import ParserObjective
 from recnn.training.options import Training
 from tests.recnn.models.test_span_chart import every_tree
+from tests.strategies import deep_tree
 
 SENTENCES = [
     ["The", "boy", "saw", "her", "duck", "."],
@@ -157,3 +160,8 @@ def test_altered_examples() -> None:
     shorter = _altered(example, 0.1, 0.5, 0.05)
     assert (shorter.words, shorter.spans[0]) == (example.words[:-1], (0, 5, "S"))
     assert shorter.spans[1:] == example.spans[1:]
+
+
+def test_a_deep_tree_of_a_trained_parser():
+    model = SimpleNamespace(parse=lambda sentences: iter([deep_tree(30_000) for _ in sentences]))
+    assert TrainedParser(model).parses(["dogs"]).words == ["dogs"]
