@@ -1,5 +1,6 @@
 from .bracketed import brackets as brackets
 from .bracketed import tree_from_brackets as tree_from_brackets
+from .cky import CkyParser as CkyParser
 from .errors import EmptySentenceError as EmptySentenceError
 from .errors import GrammarError as GrammarError
 from .errors import InputError as InputError
