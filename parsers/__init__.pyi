@@ -14,6 +14,9 @@ from .grammar import GrammarParser as GrammarParser
 from .grammar import Parses as Parses
 from .heads import dependencies as dependencies
 from .heads import head_child as head_child
+from .induction import grammar_text as grammar_text
+from .induction import induce_grammar as induce_grammar
+from .induction import split_labels as split_labels
 from .loading import bundled_grammars as bundled_grammars
 from .loading import load_grammar as load_grammar
 from .parseval import LabelCounts as LabelCounts
@@ -32,5 +35,7 @@ from .transform import restore_unaries as restore_unaries
 from .transform import without_functions as without_functions
 from .transform import without_root as without_root
 from .transform import without_traces as without_traces
+from .treebank_parser import TreebankParser as TreebankParser
+from .treebank_parser import english_pcfg as english_pcfg
 from .trees import constituents as constituents
 from .trees import words_of as words_of

@@ -11,7 +11,7 @@ from nltk import PCFG, Nonterminal
 from nltk.grammar import is_terminal
 from numpy.typing import NDArray
 
-from parsers.errors import GrammarError
+from parsers.errors import GrammarError, UnknownWordError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -107,6 +107,17 @@ class BinaryGrammar:
         """Return the label of a symbol, or None if it is a new one, which no tree has."""
         name = self.symbols[symbol]
         return None if name is None else str(name.symbol())
+
+    def tags(self, words: Sequence[str]) -> list[tuple[Ints, Floats]]:
+        """Return the symbols above each word, and the logarithms of their probabilities.
+
+        Raises:
+            UnknownWordError: a word is not in the grammar.
+        """
+        unknown = next((i for i, word in enumerate(words) if word not in self.lexicon), None)
+        if unknown is not None:
+            raise UnknownWordError(f"the grammar has no word {words[unknown]!r} (word {unknown + 1})")
+        return [self.lexicon[word] for word in words]
 
     def _number(self, key: Any) -> int:
         number = self._numbers.setdefault(key, len(self.symbols))

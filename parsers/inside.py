@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from parsers.binary_grammar import BinaryGrammar, Floats, Ints, UnaryRules
-from parsers.errors import EmptySentenceError, NoParseError, UnknownWordError
+from parsers.errors import EmptySentenceError, NoParseError
 
 Reduction = Literal["max", "sum"]
 _CHUNK = 1 << 20  # ways that are listed at once
@@ -39,6 +39,7 @@ class Chart:
         reduction: "max" for the score of the best tree of a span and symbol, "sum" for that of all trees together.
         beam: prune symbols whose score, times the expected number of times that the symbol is in a tree, is less than
             ``exp(-beam)`` of the best in the same span; None for no pruning.
+        tags: symbols above each word, and the logarithms of their probabilities; None for those of the grammar.
 
     Attributes:
         base: logarithms of the probabilities of the trees that have a word or a binary rule on top (spans, symbols).
@@ -50,7 +51,12 @@ class Chart:
     """
 
     def __init__(
-        self, grammar: BinaryGrammar, words: Sequence[str], reduction: Reduction = "max", beam: float | None = None
+        self,
+        grammar: BinaryGrammar,
+        words: Sequence[str],
+        reduction: Reduction = "max",
+        beam: float | None = None,
+        tags: Sequence[tuple[Ints, Floats]] | None = None,
     ) -> None:
         if not words:
             raise EmptySentenceError("expected at least one word to parse, got none")
@@ -66,11 +72,8 @@ class Chart:
         self._has_rules = np.diff(grammar.by_left.start) > 0
         self._left_symbols: Ints = np.empty(0, np.intp)
         self._left_start: Ints = np.zeros(1, np.intp)
-        for position, word in enumerate(words):
-            if word not in grammar.lexicon:
-                raise UnknownWordError(f"the grammar has no word {word!r} (word {position + 1})")
-            tags, scores = grammar.lexicon[word]
-            self.base[position, tags] = scores
+        for position, (symbols, scores) in enumerate(grammar.tags(words) if tags is None else tags):
+            self.base[position, symbols] = scores
         for length in range(1, n + 1):
             self._fill(length)
 
