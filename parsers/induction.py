@@ -123,6 +123,12 @@ def original_tree(tree: Tree, words: Sequence[str]) -> Tree:
     return without_root(copied(tree, label=plain_label, word=lambda word: next(leaves)))
 
 
+def treebank_label(symbol: str | None) -> str:
+    """Return the label of the treebank that a symbol of an induced grammar stands for; empty for new nodes."""
+    label = "" if symbol is None else _label(symbol)
+    return "" if "|<" in label else plain_label(label.split("^<")[0])
+
+
 def grammar_text(grammar: PCFG, comment: str = "") -> str:
     """Write a grammar in NLTK's notation, with a line for each symbol; `load_grammar` reads it.
 

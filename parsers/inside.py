@@ -10,6 +10,7 @@ context-free parsing algorithm that computes prefix probabilities", 1995 (cycles
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -111,6 +112,8 @@ class Chart:
             self._close(outside[span], outside[span].copy(), backwards)
             for ways in self._ways(length):
                 above = outside[ways.cell, rules.parent[ways.rule]] + rules.score[ways.rule]
+                reached = np.flatnonzero(above > -np.inf)
+                above, ways = above[reached], _Ways(*(column[reached] for column in ways))
                 left, right = rules.left[ways.rule], rules.right[ways.rule]
                 for cell, symbol, sister, sister_symbol in (
                     (ways.left, left, ways.right, right),
@@ -131,6 +134,12 @@ class Chart:
         inside = self.inside.copy()
         inside[-1] = self.above(len(inside) - 1)
         return np.exp(inside + self.outside() - total)
+
+    def splits(self, length: int) -> tuple[Ints, Ints]:
+        """Return the rows of the left and the right parts of all splits of all spans of a length (spans, splits)."""
+        starts = np.arange(len(self.words) - length + 1)[:, None]
+        parts = np.arange(1, length)
+        return self._first[parts - 1] + starts, self._first[length - parts - 1] + starts + parts
 
     def binary_ways(self, start: int, length: int, symbol: int) -> tuple[Ints, Ints, Floats]:
         """Return rules (numbers in ``by_parent``), lengths of the left part, and scores of the ways to make a node."""
@@ -168,11 +177,8 @@ class Chart:
         if length == 1:
             return
         rules = self.grammar.by_left
-        starts = np.arange(len(self.words) - length + 1)
-        parts = np.arange(1, length)
-        cell = np.repeat(self._first[length - 1] + starts, len(parts))
-        left = (self._first[parts - 1] + starts[:, None]).ravel()
-        right = (self._first[length - parts - 1] + starts[:, None] + parts).ravel()
+        left, right = (part.ravel() for part in self.splits(length))
+        cell = np.repeat(np.arange(self._first[length - 1], self._first[length]), length - 1)
         split, item = _ranges(self._left_start[left], self._left_start[left + 1])
         symbol = self._left_symbols[item]
         first, last = rules.start[symbol], rules.start[symbol + 1]
@@ -204,14 +210,17 @@ class Chart:
         if self.reduction == "max":
             np.maximum.at(flat, index, scores)
             return
-        low, high = int(index.min()), int(index.max()) + 1
-        largest = flat[low:high].copy()
-        np.maximum.at(largest, index - low, scores)
-        largest[largest == -np.inf] = 0.0
-        total = np.exp(flat[low:high] - largest)
-        total += np.bincount(index - low, np.exp(scores - largest[index - low]), high - low)
-        with np.errstate(divide="ignore"):
-            flat[low:high] = np.log(total) + largest
+        # Not `np.logaddexp.at`, which takes ten times as long.
+        largest, total = self._scratch
+        np.maximum.at(largest, index, scores)
+        np.add.at(total, index, np.exp(scores - largest[index]))
+        flat[index] = np.logaddexp(flat[index], np.log(total[index]) + largest[index])
+        largest[index], total[index] = -np.inf, 0.0
+
+    @cached_property
+    def _scratch(self) -> tuple[Floats, Floats]:
+        """Room for `_reduce`: -inf and 0 wherever it is not at work."""
+        return np.full(self.base.size, -np.inf), np.zeros(self.base.size)
 
 
 def no_parse(grammar: BinaryGrammar, words: Sequence[str]) -> str:

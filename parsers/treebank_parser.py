@@ -10,6 +10,7 @@ import numpy as np
 from nltk import PCFG, Tree
 
 from parsers.binary_grammar import BinaryGrammar, Floats, Ints
+from parsers.consensus import Consensus
 from parsers.derivations import KBest
 from parsers.errors import EmptySentenceError, GrammarError
 from parsers.grammar import Parses
@@ -17,6 +18,7 @@ from parsers.induction import original_tree
 from parsers.inside import Chart
 from parsers.loading import load_grammar
 from parsers.tokens import tokenize, typed_quotes
+from parsers.transform import without_root
 from parsers.word_classes import ANY, class_of, is_class
 
 _BRACKETS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
@@ -34,8 +36,10 @@ class TreebankParser:
         grammar: the grammar.
         beam: see `CkyParser`.
         class_weight: weight of the class of a known word.
+        threshold: the tree is the one with the most right brackets to be expected, see `Consensus`; None for the most
+            probable tree, which takes half the time and of which `parses` has the next best.
         max_words: longest sentence that is parsed. The chart takes memory quadratic in the number of words: with 2,000
-            symbols and 120 words, 250 MB.
+            symbols and 100 words, 600 MB.
 
     >>> from nltk import Tree
     >>> from parsers import brackets, induce_grammar
@@ -49,7 +53,12 @@ class TreebankParser:
     """
 
     def __init__(
-        self, grammar: PCFG, beam: float | None = 10.0, class_weight: float = 1e-3, max_words: int = 120
+        self,
+        grammar: PCFG,
+        beam: float | None = 10.0,
+        class_weight: float = 1e-3,
+        threshold: float | None = 0.4,
+        max_words: int = 100,
     ) -> None:
         self.grammar, self.beam, self.class_weight, self.max_words = (
             BinaryGrammar(grammar),
@@ -57,12 +66,13 @@ class TreebankParser:
             class_weight,
             max_words,
         )
+        self._consensus = None if threshold is None else Consensus(self.grammar, threshold)
         self._classes = frozenset(filter(is_class, self.grammar.lexicon))
         if ANY not in self._classes:
             raise GrammarError(f"the grammar has no rule for {ANY!r}, the words that it does not have")
 
     def parses(self, sentence: str | Sequence[str]) -> Parses:
-        """Return an iterator over the trees of a sentence, most probable first.
+        """Return an iterator over the trees of a sentence, best first.
 
         Raises:
             EmptySentenceError: the sentence has no words.
@@ -76,17 +86,21 @@ class TreebankParser:
         return Parses(self._trees(words), words, [])
 
     def parse(self, sentence: str | Sequence[str]) -> Tree:
-        """Return the most probable tree of a sentence; raises the errors of `parses`."""
+        """Return the best tree of a sentence; raises the errors of `parses`."""
         return next(self.parses(sentence))
 
     def _trees(self, words: list[str]) -> Iterator[Tree]:
         tags = [self._tags(word, position == 0) for position, word in enumerate(words)]
         if len(words) <= self.max_words:
             for beam in (self.beam, self.beam and 2 * self.beam):
-                chart = Chart(self.grammar, words, "max", beam, tags)
-                if chart.log_probability > -np.inf:
+                chart = Chart(self.grammar, words, "sum" if self._consensus else "max", beam, tags)
+                if chart.log_probability == -np.inf:
+                    continue
+                if self._consensus:
+                    yield without_root(self._consensus.tree(chart))
+                else:
                     yield from (original_tree(tree, words) for tree in KBest(chart))
-                    return
+                return
         best = [self.grammar.label(int(s[(p + self.grammar.expected[s]).argmax()])) for s, p in tags]
         flat = Tree("FRAG", [Tree(tag or "", [word]) for tag, word in zip(best, words, strict=True)])
         yield original_tree(flat, words)
@@ -109,6 +123,6 @@ class TreebankParser:
 
 
 def english_pcfg() -> TreebankParser:
-    """Return a parser of English: the bundled grammar of MASC, see ``parsers/grammars/english-pcfg.md``."""
+    """Return a parser of English: the bundled grammar of MASC, whose first lines have its source."""
     data = (files("parsers") / "grammars" / "english-pcfg.cfg.gz").read_bytes()
     return TreebankParser(load_grammar(gzip.decompress(data).decode()))
