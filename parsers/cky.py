@@ -7,7 +7,7 @@ import numpy as np
 from nltk import PCFG, ProbabilisticTree
 
 from parsers.binary_grammar import BinaryGrammar
-from parsers.derivations import KBest, sample
+from parsers.derivations import KBest, sample_tree
 from parsers.errors import NoParseError
 from parsers.inside import Chart, Reduction, no_parse
 
@@ -100,7 +100,7 @@ class CkyParser:
             NoParseError: the words cannot be derived from the start symbol. Other errors as for `log_probability`.
         """
         chart = self._possible(words, "sum")
-        return islice(iter(lambda: sample(chart, generator), None), size)
+        return islice(iter(lambda: sample_tree(chart, generator), None), size)
 
     def _possible(self, words: Sequence[str], reduction: Reduction) -> Chart:
         chart = self.chart(words, reduction)

@@ -13,7 +13,7 @@ from parsers.binary_grammar import BinaryGrammar, Floats
 from parsers.inside import Chart
 
 
-class Step(NamedTuple):
+class DerivationStep(NamedTuple):
     """A node of a derivation, which is the list of its nodes in preorder.
 
     Attributes:
@@ -27,7 +27,7 @@ class Step(NamedTuple):
     score: float
 
 
-def tree_of(steps: list[Step], words: list[str], grammar: BinaryGrammar) -> ProbabilisticTree:
+def tree_of(steps: list[DerivationStep], words: list[str], grammar: BinaryGrammar) -> ProbabilisticTree:
     """Build the tree of a derivation, without the symbols that `BinaryGrammar` added."""
     built: list[tuple[list[Any], float]] = []  # the children that each node has for its parent, and their score
     position = len(words)
@@ -63,7 +63,7 @@ class _Found(NamedTuple):
     """One of the best derivations of a node: the nodes below it, and which of their derivations."""
 
     score: float
-    own: tuple[Step, ...]
+    own: tuple[DerivationStep, ...]
     below: tuple[tuple[_Key, int], ...]
 
 
@@ -103,8 +103,8 @@ class KBest:
                 return
             yield tree_of(self._steps(top, rank), self.chart.words, self.grammar)
 
-    def _steps(self, key: _Key, rank: int) -> list[Step]:
-        steps: list[Step] = []
+    def _steps(self, key: _Key, rank: int) -> list[DerivationStep]:
+        steps: list[DerivationStep] = []
         agenda = [(key, rank)]
         while agenda:
             key, rank = agenda.pop()
@@ -185,7 +185,7 @@ class KBest:
         above = self.chart.above(cell)
         gained = bound - above[last]  # score of the chain alone
         if self.chart.base[cell, last] > -np.inf:
-            steps = tuple(Step(int(rules.parent[rule]), 1, float(rules.score[rule])) for rule in chain)
+            steps = tuple(DerivationStep(int(rules.parent[rule]), 1, float(rules.score[rule])) for rule in chain)
             score = gained + self.chart.base[cell, last]
             below = (key._replace(symbol=last, chain=False), 0)
             heappush(node.agenda, (-score, next(self._younger), _Found(score, steps, (below,))))
@@ -200,7 +200,7 @@ class KBest:
         start, length, symbol, _ = key
         if length == 1:
             score = float(self.chart.base[start, symbol])
-            yield score, _Found(score, (Step(symbol, 0, score),), ())
+            yield score, _Found(score, (DerivationStep(symbol, 0, score),), ())
             return
         rules = self.grammar.by_parent
         own, parts, scores = self.chart.binary_ways(start, length, symbol)
@@ -208,7 +208,7 @@ class KBest:
             rule, part, score = int(own[way]), int(parts[way]), float(scores[way])
             left = _Key(start, part, int(rules.left[rule]), True)
             right = _Key(start + part, length - part, int(rules.right[rule]), True)
-            yield score, _Found(score, (Step(symbol, 2, float(rules.score[rule])),), ((left, 0), (right, 0)))
+            yield score, _Found(score, (DerivationStep(symbol, 2, float(rules.score[rule])),), ((left, 0), (right, 0)))
 
 
 def _descending(scores: Floats) -> Iterator[int]:
@@ -219,7 +219,7 @@ def _descending(scores: Floats) -> Iterator[int]:
         yield from (int(index) for index in np.argsort(-scores, kind="stable") if index != best)
 
 
-def sample(chart: Chart, generator: np.random.Generator) -> ProbabilisticTree:
+def sample_tree(chart: Chart, generator: np.random.Generator) -> ProbabilisticTree:
     """Draw a tree from the distribution of the trees of a sentence, given the sentence.
 
     Args:
@@ -227,25 +227,27 @@ def sample(chart: Chart, generator: np.random.Generator) -> ProbabilisticTree:
         generator: source of the random numbers.
     """
     grammar = chart.grammar
-    steps: list[Step] = []
+    steps: list[DerivationStep] = []
     agenda = [(0, len(chart.words), grammar.start)]
     while agenda:
         start, length, symbol = agenda.pop()
         cell = chart.cell(start, length)
         symbol = _sample_chain(chart, cell, symbol, generator, steps)
         if length == 1:
-            steps.append(Step(symbol, 0, float(chart.base[cell, symbol])))
+            steps.append(DerivationStep(symbol, 0, float(chart.base[cell, symbol])))
             continue
         own, parts, scores = chart.binary_ways(start, length, symbol)
         way = _draw(scores, generator)
         rule, part = own[way], int(parts[way])
-        steps.append(Step(symbol, 2, float(grammar.by_parent.score[rule])))
+        steps.append(DerivationStep(symbol, 2, float(grammar.by_parent.score[rule])))
         agenda.append((start + part, length - part, int(grammar.by_parent.right[rule])))
         agenda.append((start, part, int(grammar.by_parent.left[rule])))
     return tree_of(steps, chart.words, grammar)
 
 
-def _sample_chain(chart: Chart, cell: int, symbol: int, generator: np.random.Generator, steps: list[Step]) -> int:
+def _sample_chain(
+    chart: Chart, cell: int, symbol: int, generator: np.random.Generator, steps: list[DerivationStep]
+) -> int:
     """Draw unary rules above a span, from ``symbol`` down; return the last symbol."""
     rules, above = chart.grammar.unary, chart.above(cell)
     while True:
@@ -254,7 +256,7 @@ def _sample_chain(chart: Chart, cell: int, symbol: int, generator: np.random.Gen
         drawn = _draw(options, generator)
         if drawn == len(options) - 1:
             return symbol
-        steps.append(Step(symbol, 1, float(rules.score[own][drawn])))
+        steps.append(DerivationStep(symbol, 1, float(rules.score[own][drawn])))
         symbol = int(rules.child[own][drawn])
 
 
