@@ -4,6 +4,7 @@ from .api import Parser as Parser
 from .api import Parses as Parses
 from .bracketed import brackets as brackets
 from .bracketed import tree_from_brackets as tree_from_brackets
+from .cky import CkyParser as CkyParser
 from .dependency_trees import DependencyTree as DependencyTree
 from .dependency_trees import tree_from_dependencies as tree_from_dependencies
 from .errors import EmptySentenceError as EmptySentenceError
@@ -18,6 +19,9 @@ from .errors import UnknownWordError as UnknownWordError
 from .grammar import GrammarParser as GrammarParser
 from .heads import dependencies as dependencies
 from .heads import head_child as head_child
+from .induction import grammar_text as grammar_text
+from .induction import induce_grammar as induce_grammar
+from .induction import split_labels as split_labels
 from .loading import bundled_grammars as bundled_grammars
 from .loading import load_grammar as load_grammar
 from .parseval import LabelCounts as LabelCounts
@@ -42,6 +46,8 @@ from .transform import restore_unaries as restore_unaries
 from .transform import without_functions as without_functions
 from .transform import without_root as without_root
 from .transform import without_traces as without_traces
+from .treebank_parser import TreebankParser as TreebankParser
+from .treebank_parser import english_pcfg as english_pcfg
 from .trees import constituents as constituents
 from .trees import relabelled as relabelled
 from .trees import words_of as words_of

@@ -87,8 +87,8 @@ class _CFG(_LazyLeftCorners, CFG):
     pass
 
 
-class _PCFG(_LazyLeftCorners, PCFG):
-    pass
+class LazyPCFG(_LazyLeftCorners, PCFG):
+    """An `nltk.PCFG` that is quick to make."""
 
 
 class _FeatureGrammar(_LazyLeftCorners, FeatureGrammar):
@@ -125,7 +125,7 @@ def _parse_grammar(text: str, name: str) -> CFG:
     featured = next((n for n, line in enumerate(bare, 1) if _FEATURES.search(line)), None)
     if probable and featured:
         raise GrammarError(f"{name}, line {probable}: a probability in a grammar with features (line {featured})")
-    kind = _PCFG if probable else _FeatureGrammar if featured else _CFG
+    kind = LazyPCFG if probable else _FeatureGrammar if featured else _CFG
     try:
         return kind.fromstring(lines)
     except (ValueError, RecursionError, TimeoutError) as error:
