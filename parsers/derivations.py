@@ -27,7 +27,7 @@ class DerivationStep(NamedTuple):
     score: float
 
 
-def tree_of(steps: list[DerivationStep], words: list[str], grammar: BinaryGrammar) -> ProbabilisticTree:
+def derived_tree(steps: list[DerivationStep], words: list[str], grammar: BinaryGrammar) -> ProbabilisticTree:
     """Build the tree of a derivation, without the symbols that `BinaryGrammar` added."""
     built: list[tuple[list[Any], float]] = []  # the children that each node has for its parent, and their score
     position = len(words)
@@ -101,7 +101,7 @@ class KBest:
             self._resolve(top, rank)
             if len(self._nodes[top].found) <= rank:
                 return
-            yield tree_of(self._steps(top, rank), self.chart.words, self.grammar)
+            yield derived_tree(self._steps(top, rank), self.chart.words, self.grammar)
 
     def _steps(self, key: _Key, rank: int) -> list[DerivationStep]:
         steps: list[DerivationStep] = []
@@ -242,7 +242,7 @@ def sample_tree(chart: Chart, generator: np.random.Generator) -> ProbabilisticTr
         steps.append(DerivationStep(symbol, 2, float(grammar.by_parent.score[rule])))
         agenda.append((start + part, length - part, int(grammar.by_parent.right[rule])))
         agenda.append((start, part, int(grammar.by_parent.left[rule])))
-    return tree_of(steps, chart.words, grammar)
+    return derived_tree(steps, chart.words, grammar)
 
 
 def _sample_chain(

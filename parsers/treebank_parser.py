@@ -82,7 +82,7 @@ class TreebankParser(Parser):
         if isinstance(sentence, str):
             words = typed_quotes(sentence, words)
         if not words:
-            raise EmptySentenceError(f"{sentence!r} has no words")
+            raise EmptySentenceError(f"sentence {sentence!r}: no words")
         return Parses(self._trees(words), words, [])
 
     def _trees(self, words: list[str]) -> Iterator[Tree]:

@@ -44,7 +44,8 @@ ParserName = Annotated[
     typer.Option(
         "--parser",
         metavar="PARSER",
-        help="Parser: english, or english-pcfg, a grammar of a treebank; right, left or balanced for trees of that shape; a bundled grammar (duck or telescope); "
+        help="Parser: english; english-pcfg, a grammar of a treebank; right, left or balanced for trees of that shape; "
+        "a bundled grammar (duck or telescope); "
         "the path or text of a grammar; or the folder of a trained parser.",
     ),
 ]
