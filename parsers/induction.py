@@ -22,8 +22,8 @@ _AUXILIARIES = {
     **dict.fromkeys(["be", "is", "are", "was", "were", "been", "being", "am", "'s", "'re", "'m"], "-BE"),
     **dict.fromkeys(["have", "has", "had", "having", "'ve"], "-HAVE"),
 }
-# What NLTK does not read in a symbol is written as /xx, the hexadecimal bytes of UTF-8.
-_SPECIAL = re.compile(r"[^\w<>^-]|^[<>^-]")
+# What not every version of NLTK reads in a symbol is written as /xx, the hexadecimal bytes of UTF-8.
+_SPECIAL = re.compile(r"[^\w<>^-]|^[<>^-]", re.ASCII)
 _WRITABLE = re.compile("[^'\r\n]+|[^\"\r\n]+")
 _EMPTY = "/"
 _WRITTEN = re.compile(r"(?:/[0-9a-f]{2})+")

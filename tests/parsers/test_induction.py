@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from nltk import PCFG, Nonterminal, ProbabilisticProduction, Tree, induce_pcfg
 
@@ -68,6 +68,7 @@ def test_text_of_a_grammar_is_read_as_the_same_grammar_with_its_classes_of_words
 
 
 @given(st.lists(awkward_trees(), min_size=1, max_size=3), st.sampled_from([1, 2]))
+@example([Tree("¼", ["é"])], 1)
 @settings(max_examples=50)
 def test_any_labels_and_words_can_be_written_and_read(bank, vertical):
     try:
