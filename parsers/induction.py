@@ -9,7 +9,7 @@ from unicodedata import normalize
 from nltk import PCFG, Nonterminal, ProbabilisticProduction, Tree
 from nltk.grammar import is_terminal
 
-from parsers.errors import TreeError
+from parsers.errors import GrammarError, TreeError
 from parsers.heads import head_child
 from parsers.loading import LazyPCFG
 from parsers.transform import Branching, binarise, copied, restore, without_functions, without_root, without_traces
@@ -22,8 +22,10 @@ _AUXILIARIES = {
     **dict.fromkeys(["be", "is", "are", "was", "were", "been", "being", "am", "'s", "'re", "'m"], "-BE"),
     **dict.fromkeys(["have", "has", "had", "having", "'ve"], "-HAVE"),
 }
-# What NLTK does not read in a symbol is written as /xx, the hexadecimal bytes of UTF-8.
-_SPECIAL = re.compile(r"[^\w<>^-]|^[<>^-]")
+# What not every version of NLTK reads in a symbol is written as /xx, the hexadecimal bytes of UTF-8.
+_SPECIAL = re.compile(r"[^\w<>^-]|^[<>^-]", re.ASCII)
+_WRITABLE = re.compile("[^'\r\n]+|[^\"\r\n]+")
+_EMPTY = "/"
 _WRITTEN = re.compile(r"(?:/[0-9a-f]{2})+")
 
 
@@ -43,7 +45,7 @@ def induce_grammar(
     does not read are written as ``/xx``; `original_tree` undoes all this.
 
     A word that occurs up to ``max_rare`` times is also counted as its class, see `word_classes`; words that are not in
-    the grammar have the tags of their class.
+    the grammar have the tags of their class. Words that cannot be written, see `grammar_text`, are their class alone.
 
     Args:
         trees: the trees. Those with a word beside a phrase, or with nothing but traces, are left out.
@@ -135,15 +137,19 @@ def grammar_text(grammar: PCFG, comment: str = "") -> str:
     Probabilities have five significant digits.
 
     Args:
-        grammar: the grammar. Words with both kinds of quotes, which NLTK cannot read, are left out.
+        grammar: the grammar.
         comment: lines to put on top.
+
+    Raises:
+        GrammarError: NLTK cannot read a word: it is empty, or has both kinds of quotes or a line break.
     """
     by_parent: dict[Nonterminal, list[str]] = defaultdict(list, {grammar.start(): []})
     for rule in grammar.productions():
-        words = [child for child in rule.rhs() if is_terminal(child)]
-        if not any("'" in word and '"' in word for word in words):
-            side = " ".join(_quoted(child) if is_terminal(child) else str(child) for child in rule.rhs())
-            by_parent[rule.lhs()].append(f"{side} [{rule.prob():.5g}]")
+        wrong = [word for word in rule.rhs() if is_terminal(word) and not _WRITABLE.fullmatch(word)]
+        if wrong:
+            raise GrammarError(f"rule ({rule}): the word {wrong[0]!r} cannot be written in NLTK's notation")
+        side = " ".join(_quoted(child) if is_terminal(child) else str(child) for child in rule.rhs())
+        by_parent[rule.lhs()].append(f"{side} [{rule.prob():.5g}]")
     lines = [f"# {line}".rstrip() for line in comment.splitlines()]
     return "\n".join(
         [*lines, *(f"{parent} -> {' | '.join(sides)}" for parent, sides in by_parent.items() if sides), ""]
@@ -179,7 +185,8 @@ def _lexical_counts(words: Counter[tuple[str, str, bool]], max_rare: int, min_cl
     frequency: Counter[str] = Counter()
     for (_, word, _), number in words.items():
         frequency[word] += number
-    rare = {key: number for key, number in words.items() if frequency[key[1]] <= max_rare}
+    own = {word for word in frequency if _WRITABLE.fullmatch(word) and not is_class(word)}
+    rare = {key: n for key, n in words.items() if frequency[key[1]] <= max_rare or key[1] not in own}
     classes: Counter[str] = Counter()
     for (_, word, first), number in rare.items():
         for name in word_classes(word, first):
@@ -187,7 +194,7 @@ def _lexical_counts(words: Counter[tuple[str, str, bool]], max_rare: int, min_cl
     known = {name for name, number in classes.items() if number >= min_class}
     counts: Counter[tuple[str, str]] = Counter()
     for (tag, word, first), number in words.items():
-        if not is_class(word):
+        if word in own:
             counts[tag, word] += number
         if (tag, word, first) in rare:
             counts[tag, class_of(word, first, known)] += number
@@ -213,11 +220,17 @@ def _grammar(rules: Counter[tuple[str, tuple[str, ...]]], words: Counter[tuple[s
 
 
 def _symbol(label: str) -> str:
-    return _SPECIAL.sub(lambda found: "".join(f"/{byte:02x}" for byte in found[0].encode()), label)
+    label = normalize("NFC", label)
+    return (
+        _SPECIAL.sub(lambda found: "".join(f"/{byte:02x}" for byte in found[0].encode("utf-8", "surrogatepass")), label)
+        or _EMPTY
+    )
 
 
 def _label(symbol: str) -> str:
-    return _WRITTEN.sub(lambda found: bytes.fromhex(found[0].replace("/", "")).decode(), symbol)
+    if symbol == _EMPTY:
+        return ""
+    return _WRITTEN.sub(lambda found: bytes.fromhex(found[0].replace("/", "")).decode("utf-8", "surrogatepass"), symbol)
 
 
 def _quoted(word: str) -> str:

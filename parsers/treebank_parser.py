@@ -38,8 +38,8 @@ class TreebankParser(Parser):
         class_weight: weight of the class of a known word.
         threshold: the tree is the one with the most right brackets to be expected, see `Consensus`; None for the most
             probable tree, which takes half the time and of which `parses` has the next best.
-        max_words: longest sentence that is parsed. The chart takes memory quadratic in the number of words: with 2,000
-            symbols and 100 words, 600 MB.
+        max_words: longest sentence that is parsed. Memory is quadratic in the number of words, 460 MB for 100 words
+            with the bundled grammar, and time cubic: a sentence of 100 words takes some 15 times as long as one of 40.
 
     >>> from nltk import Tree
     >>> from parsers import brackets, induce_grammar

@@ -8,7 +8,7 @@ from collections.abc import Container
 
 ANY = "<word>"
 """The class of words of which not even the shape is known."""
-_CLASS = re.compile(r"<[a-z]+(-[^<>]*)?>")
+_CLASS = re.compile(r"<(word|(number|mixed|symbol|upper|initial|capital|lower)(-dash)?(-[^\W\d_]{1,3})?)>")
 
 
 def word_classes(word: str, first: bool) -> list[str]:

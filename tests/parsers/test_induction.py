@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from nltk import PCFG, Nonterminal, Tree, induce_pcfg
+from nltk import PCFG, Nonterminal, ProbabilisticProduction, Tree, induce_pcfg
 
 from parsers import (
     EmptySentenceError,
@@ -20,7 +20,7 @@ from parsers import (
     words_of,
 )
 from parsers.word_classes import ANY, class_of, is_class, word_classes
-from tests.strategies import trees
+from tests.strategies import awkward_trees, trees
 
 BANK = [
     "(ROOT (S (NP-SBJ-1 (PRP$ My) (NN cat)) (VP (VBZ is) (VP (VBG sleeping) (NP (-NONE- *-1)))) (. .)))",
@@ -65,6 +65,17 @@ def test_text_of_a_grammar_is_read_as_the_same_grammar_with_its_classes_of_words
     for words in SENTENCES:
         assert after.parse(words) == before.parse(words)
     assert any(is_class(side[0]) for _, side in rules(read))
+
+
+@given(st.lists(awkward_trees(), min_size=1, max_size=3), st.sampled_from([1, 2]))
+@example([Tree("¼", ["é"])], 1)
+@settings(max_examples=50)
+def test_any_labels_and_words_can_be_written_and_read(bank, vertical):
+    try:
+        grammar = induce_grammar(bank, vertical=vertical)
+    except TreeError:
+        assume(False)
+    assert rules(load_grammar(grammar_text(grammar))) == pytest.approx(rules(grammar), rel=1e-4)
 
 
 def test_every_parser_of_grammars_reads_the_text(grammar):
@@ -139,7 +150,8 @@ def test_classes_of_words_go_from_the_suffix_to_the_shape():
         "<number>",
         "<symbol>",
     ]
-    assert all(is_class(name) for w in shapes for name in word_classes(w, True))
+    assert all(is_class(name) for w in ["walking-über", *shapes] for name in word_classes(w, True))
+    assert not is_class("<tag>")  # a word
 
 
 def test_errors_name_what_is_missing(grammar):
@@ -149,6 +161,9 @@ def test_errors_name_what_is_missing(grammar):
         TreebankParser(PCFG.fromstring("S -> 'a' [1]"))
     with pytest.raises(EmptySentenceError):
         TreebankParser(grammar).parse("")
+    rule = ProbabilisticProduction(Nonterminal("S"), ["'\""], prob=1)
+    with pytest.raises(GrammarError, match="cannot be written"):
+        grammar_text(PCFG(Nonterminal("S"), [rule]))
 
 
 def test_bundled_grammar_parses_english():
