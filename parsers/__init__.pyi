@@ -41,6 +41,7 @@ from .tokens import known_form as known_form
 from .tokens import tokenize as tokenize
 from .transform import binarise as binarise
 from .transform import collapse_unaries as collapse_unaries
+from .transform import relabelled as relabelled
 from .transform import restore as restore
 from .transform import restore_unaries as restore_unaries
 from .transform import without_functions as without_functions
@@ -49,5 +50,4 @@ from .transform import without_traces as without_traces
 from .treebank_parser import TreebankParser as TreebankParser
 from .treebank_parser import english_pcfg as english_pcfg
 from .trees import constituents as constituents
-from .trees import relabelled as relabelled
 from .trees import words_of as words_of

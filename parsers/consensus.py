@@ -8,6 +8,7 @@ from nltk import Tree
 from parsers.binary_grammar import BinaryGrammar, Floats, Ints
 from parsers.induction import treebank_label
 from parsers.inside import Chart
+from parsers.span_chart import best_splits
 
 
 class Consensus:
@@ -48,7 +49,8 @@ class Consensus:
         if n > 1 or not chosen[-1].any():
             phrases = np.where(self._is_phrase, marginals[-1], 0.0)
             chosen[-1, phrases.argmax()] |= phrases.any()
-        splits = self._best_splits(chart, np.where(chosen, marginals - self.threshold, 0.0).sum(1))
+        gains = np.where(chosen, marginals - self.threshold, 0.0).sum(1)
+        splits = best_splits(gains[None], n)[0]
         tags = np.where(self._is_tag, marginals[:n], -1.0).argmax(1)
         top = Tree(self._labels[self._label_of[self.grammar.start]], [])
         agenda = [(0, n, top)]
@@ -62,20 +64,9 @@ class Consensus:
             if length == 1:
                 node.append(Tree(self._labels[tags[start]], [chart.words[start]]))
             else:
-                part = int(splits[cell])
+                part = int(splits[start, length])
                 agenda += [(start + part, length - part, node), (start, part, node)]
         return top
-
-    def _best_splits(self, chart: Chart, gains: Floats) -> Ints:
-        """Return the length of the left part of the best split of each span, given what the brackets of it gain."""
-        best, splits = gains.copy(), np.zeros(len(gains), np.intp)
-        for length in range(2, len(chart.words) + 1):
-            left, right = chart.splits(length)
-            cells = slice(chart.cell(0, length), chart.cell(0, length) + len(left))
-            sums = best[left] + best[right]
-            splits[cells] = sums.argmax(1) + 1
-            best[cells] += sums.max(1)
-        return splits
 
     @cached_property
     def _unary(self) -> Floats:

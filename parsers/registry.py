@@ -7,11 +7,11 @@ from os.path import exists, isdir
 from typing import get_args
 
 from parsers.api import Parser, Parses
-from parsers.errors import EmptySentenceError, GrammarError
+from parsers.errors import GrammarError
 from parsers.grammar import GrammarParser
 from parsers.loading import bundled_grammars, load_grammar
 from parsers.shapes import Shape, shaped
-from parsers.tokens import tokenize, typed_quotes
+from parsers.tokens import tokens_and_words
 
 NAMED, FOLDERS = "parsers", "parsers.folders"
 """Groups of entry points: functions that make a parser of that name, and functions that make one from a folder."""
@@ -34,11 +34,7 @@ class ShapeParser(Parser):
         Raises:
             EmptySentenceError: the sentence has no words.
         """
-        words = tokenize(sentence)
-        if isinstance(sentence, str):
-            words = typed_quotes(sentence, words)
-        if not words:
-            raise EmptySentenceError(f"sentence {sentence!r}: no words")
+        _, words = tokens_and_words(sentence)
         return Parses(iter([shaped(words, self.shape)]), words, [])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from parsers.errors import SentenceError
+from parsers.errors import EmptySentenceError, SentenceError
 
 _QUOTES = re.compile(r"``|''|\"")
 
@@ -44,6 +44,19 @@ def typed_quotes(sentence: str, tokens: Sequence[str]) -> list[str]:
         return list(tokens)
     quotes = iter(typed)
     return [next(quotes) if token in ("``", "''") else token for token in tokens]
+
+
+def tokens_and_words(sentence: str | Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words of a sentence as `tokenize` writes them, and as they were typed.
+
+    Raises:
+        EmptySentenceError: the sentence has no words.
+        SentenceError: the string is too long for NLTK's tokenizer.
+    """
+    words = tokenize(sentence)
+    if not words:
+        raise EmptySentenceError(f"sentence {sentence!r}: no words")
+    return words, typed_quotes(sentence, words) if isinstance(sentence, str) else words
 
 
 def is_sentence_punctuation(token: str) -> bool:

@@ -35,6 +35,13 @@ def copied(
     return made[0]
 
 
+def relabelled(tree: Tree, label: str) -> Tree:
+    """Return a copy of ``tree`` with a label at the root, and empty labels elsewhere."""
+    root = copied(tree, label=lambda label: "")
+    root.set_label(label)
+    return root
+
+
 def without_traces(tree: Tree) -> Tree:
     """Return a copy of ``tree`` without empty elements (``-NONE-``), and without phrases that contain nothing else.
 

@@ -13,11 +13,11 @@ from parsers.api import Parser, Parses
 from parsers.binary_grammar import BinaryGrammar, Floats, Ints
 from parsers.consensus import Consensus
 from parsers.derivations import KBest
-from parsers.errors import EmptySentenceError, GrammarError
+from parsers.errors import GrammarError
 from parsers.induction import original_tree
 from parsers.inside import Chart
 from parsers.loading import load_grammar
-from parsers.tokens import tokenize, typed_quotes
+from parsers.tokens import tokens_and_words
 from parsers.transform import without_root
 from parsers.word_classes import ANY, class_of, is_class
 
@@ -78,11 +78,7 @@ class TreebankParser(Parser):
             EmptySentenceError: the sentence has no words.
             SentenceError: the sentence is too long for NLTK's tokenizer.
         """
-        words = tokenize(sentence)
-        if isinstance(sentence, str):
-            words = typed_quotes(sentence, words)
-        if not words:
-            raise EmptySentenceError(f"sentence {sentence!r}: no words")
+        _, words = tokens_and_words(sentence)
         return Parses(self._trees(words), words, [])
 
     def _trees(self, words: list[str]) -> Iterator[Tree]:

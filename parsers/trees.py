@@ -62,18 +62,6 @@ def constituents(tree: Tree) -> list[Constituent]:
     return list(map(Constituent, nodes, starts, ends, parents))
 
 
-def relabelled(tree: Tree, label: str) -> Tree:
-    """Return a copy of ``tree`` with a label at the root, and empty labels elsewhere."""
-    made: list[Tree | str] = []
-    for node, _, _, parent in constituents(tree):
-        made.append(node if isinstance(node, str) else Tree("" if parent >= 0 else label, []))
-        if parent >= 0:
-            made[parent].append(made[-1])  # type: ignore[union-attr]
-    root = made[0]
-    assert isinstance(root, Tree)
-    return root
-
-
 def words_of(tree: Tree) -> list[str]:
     """Return the words of ``tree`` from left to right, as ``Tree.leaves`` does, but without recursion."""
     return [c.node for c in constituents(tree) if isinstance(c.node, str)]

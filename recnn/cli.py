@@ -16,6 +16,9 @@ def main() -> None:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt; but end at once during an import, where other errors would take its place."""
+        if frame is not None and frame.f_code.co_name == "__del__":  # which no error leaves: a little later, then
+            threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, number)).start()
+            return
         while frame is not None and os.getpid() == process:
             if frame.f_code.co_filename.startswith("<frozen importlib"):
                 with contextlib.suppress(Exception):

@@ -183,10 +183,19 @@ def part_of(folder: str | Path, part: str) -> Path:
         InputError: the folder has no such file.
     """
     names = [*(f"{part}.{suffix}" for suffix in ("txt", "tsv", "conllu", "parents")), _SICK[part]]
+    return first_of(Path(folder), names, "a file ")
+
+
+def first_of(folder: Path, names: Sequence[str], kind: str = "") -> Path:
+    """Return the first of some files or folders in a folder that exists.
+
+    Raises:
+        InputError: there is none; the message says that one of this ``kind`` was expected.
+    """
     for name in names:
-        if (Path(folder) / name).exists():
-            return Path(folder) / name
-    raise InputError(f"{folder}: expected a file {', '.join(names[:-1])} or {names[-1]} in this folder")
+        if (folder / name).exists():
+            return folder / name
+    raise InputError(f"{folder}: expected {kind}{', '.join(names[:-1])} or {names[-1]} in this folder")
 
 
 def folder_of(data: str | None) -> str:

@@ -90,22 +90,21 @@ def encode(
         if to is not None and not to.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(to))  # before the work
         groups: Iterable[list[Parse]]
+        loaded = None
         if trees is not None:
-            read = list(prepared(corpora.read_labelled_trees(trees), preparation, trees))
-            words = (word for tree in read for word in parsers.words_of(tree))
-            encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
+            read = prepared(corpora.read_labelled_trees(trees), preparation, trees)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)
         else:
             loaded = parsers.load(parser, max_edges, timeout)
             groups = parse_each(loaded, parser, read_sentences(sentences, failures), limit, failures, tokens)
-            if isinstance(loaded, parsers.GrammarParser):
-                longest = max(len(rule) for rule in loaded.grammar.productions())
-                encoder = _Encoder(sorted(loaded.lexicon), longest, hidden_size, seed, device)
-            else:  # the words and the largest number of children are known at the end only
-                groups = list(groups)
-                read = [found.tree for parses in groups for found in parses]
-                words = (word for tree in read for word in parsers.words_of(tree))
-                encoder = _Encoder(words, _max_children(read), hidden_size, seed, device)
+        if isinstance(loaded, parsers.GrammarParser):
+            longest = max(len(rule) for rule in loaded.grammar.productions())
+            encoder = _Encoder(sorted(loaded.lexicon), longest, hidden_size, seed, device)
+        else:  # the words and the largest number of children are known at the end only
+            groups = list(groups)
+            found = [one.tree for parses in groups for one in parses]
+            words = (word for tree in found for word in parsers.words_of(tree))
+            encoder = _Encoder(words, _max_children(found), hidden_size, seed, device)
         for index, parses in enumerate(groups):
             encoded = _Encoded(parses, [encoder(found.tree) for found in parses])
             encoded.print(as_json)

@@ -23,8 +23,8 @@ import parsers
 from corpora.locks import LockedError, locked
 from corpora.text import replacing
 from parsers.errors import InputError, SentenceError
-from parsers.printing import printable_json
 from recnn.commands.common import Failures, decoded
+from recnn.commands.streams import json_line
 
 _CHUNK = 512  # sentences: some seconds of work, which is what is lost when the command is killed
 _TEXT = 1 << 16  # characters of running text that are split into sentences at once
@@ -204,14 +204,12 @@ class _Worker:
     def _line(self, sentence: Sentence, found: Any) -> Line:
         if isinstance(found, InputError):
             error = f"{sentence.place}{found}"
-            record = f"{_ERROR}{json.dumps(error, ensure_ascii=False)}}}" if self.job.as_json else ""
-            return Line(printable_json(record), error)
+            return Line(json_line({"error": error}) if self.job.as_json else "", error)
         if not self.job.as_json:
             return Line(parsers.brackets(found))
         from recnn.commands.parse import Parse
 
-        record = json.dumps(Parse(str(sentence.content), 0, found, self.job.parser).record(), ensure_ascii=False)
-        return Line(printable_json(record))
+        return Line(json_line(Parse(str(sentence.content), 0, found, self.job.parser).record()))
 
 
 @contextmanager

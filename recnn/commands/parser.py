@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import corpora
-from parsers.errors import InputError
-from recnn.commands.common import folder_of
+from recnn.commands.common import first_of, folder_of
 from recnn.commands.train import trains
 from recnn.data.sources import ParserData
 from recnn.models.config import ParserNetworkConfig
@@ -13,6 +12,8 @@ from recnn.training.options import Training
 
 if TYPE_CHECKING:
     from recnn.training.objectives.base import Objective
+
+_ENDINGS = "", ".txt", ".mrg", ".ptb", ".brackets"
 
 
 @trains("parser", data=ParserData, network=ParserNetworkConfig, training=Training)
@@ -25,14 +26,8 @@ def parser(data: ParserData, network: ParserNetworkConfig, training: Training) -
     from recnn.training.objectives.parser import ParserObjective
 
     folder = Path(folder_of(data.data))
-    trees, held_out = (list(corpora.read_treebank(_part(folder, name))) for name in ("train", "dev"))
+    parts = (first_of(folder, [name + ending for ending in _ENDINGS]) for name in ("train", "dev"))
+    trees, held_out = (list(corpora.read_treebank(part)) for part in parts)
     further = [] if data.further is None else list(corpora.read_treebank(Path(data.further)))
     settings = data.further_share, data.min_count, data.noise
     return ParserObjective(network, training, trees, held_out, further, *settings)
-
-
-def _part(folder: Path, name: str) -> Path:
-    for found in (folder / name, *(folder / f"{name}.{ending}" for ending in ("txt", "mrg", "ptb", "brackets"))):
-        if found.exists():
-            return found
-    raise InputError(f"{folder}: expected {name}, {name}.txt, {name}.mrg, {name}.ptb or {name}.brackets in this folder")

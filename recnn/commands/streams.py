@@ -50,9 +50,14 @@ def cell(text: str, style: str = "") -> Text:
     return Text(printable(text), style)
 
 
+def json_line(record: Any) -> str:
+    """Return a JSON value as one line that is safe to print."""
+    return printable_json(json.dumps(record, ensure_ascii=False))
+
+
 def print_json(record: Any) -> None:
     """Print a JSON value on one line; characters that standard output cannot show are escaped."""
-    text = printable_json(json.dumps(record, ensure_ascii=False))
+    text = json_line(record)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

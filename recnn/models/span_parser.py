@@ -15,12 +15,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from corpora.vocabulary import Vocabulary
 from parsers.errors import EmptySentenceError
+from parsers.span_chart import best_trees, span_order
 from parsers.spans import Span, tree_of
 from recnn.layers.recurrent import Recurrent
 from recnn.models.config import ParserConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
-from recnn.models.span_chart import best_trees, span_order
 
 _AT_ONCE = 1 << 15  # spans scored at once, which bounds the memory
 _LONGEST_WORD = 24  # characters; of a longer word the first and last twelve are read
@@ -167,7 +167,7 @@ class SpanParser(Model, kind="parser"):
                 spans, get a score that is larger by 1.
 
         Returns:
-            (B, S) scores and (B, S) labels of the spans, -1 for no phrase, in the order of `recnn.models.span_chart`.
+            (B, S) scores and (B, S) labels of the spans, -1 for no phrase, in the order of `parsers.span_chart`.
         """
         n = between.shape[1] - 1
         spans = span_order(n)

@@ -8,8 +8,9 @@ from pathlib import Path
 from nltk import Tree
 
 from parsers.api import Parser, Parses
-from parsers.errors import EmptySentenceError, LimitError, SentenceError
-from parsers.tokens import tokenize, typed_quotes
+from parsers.errors import LimitError, SentenceError
+from parsers.tokens import tokens_and_words
+from parsers.transform import copied
 from parsers.trees import words_of
 from recnn.models.folder import model_in
 from recnn.models.span_parser import SpanParser
@@ -49,37 +50,31 @@ class TrainedParser(Parser):
             split = [_split(sentence) for sentence in some]
             trees = self.model.parse([one[0] for one in split if not isinstance(one, SentenceError)])
             for one in split:
-                yield one if isinstance(one, SentenceError) else _with_words(next(trees), one[1])
+                if isinstance(one, SentenceError):
+                    yield one
+                    continue
+                words, typed = one
+                yield next(trees) if typed == words else _with_words(next(trees), typed)
 
 
 def _split(sentence: str | Sequence[str]) -> tuple[list[str], list[str]] | SentenceError:
     """Return the words as the Penn Treebank writes them, and as they were typed; or what is wrong."""
     try:
-        words: list[str] = tokenize(sentence)
+        words, typed = tokens_and_words(sentence)
     except SentenceError as error:
         return error
-    if not words:
-        return EmptySentenceError(f"sentence {sentence!r}: no words")
     if len(words) > _MOST_WORDS:
         return LimitError(f"a sentence of {len(words):,} words, more than the {_MOST_WORDS:,} that the parser takes")
     tokens: list[object] = [*words]
     if any(not isinstance(token, str) or not token for token in tokens):
         return SentenceError(f"expected words, not empty strings or other objects, in {str(tokens)[:80]}")
-    return words, typed_quotes(sentence, words) if isinstance(sentence, str) else words
+    return words, typed
 
 
 def _with_words(tree: Tree, words: Sequence[str]) -> Tree:
-    """Replace the words of a tree, in place."""
-    at = 0
-    agenda = [tree]
-    while agenda:
-        node = agenda.pop()
-        if isinstance(node[0], str):
-            node[0] = words[at]
-            at += 1
-        else:
-            agenda += reversed(node)
-    return tree
+    """Return a copy of a tree with other words."""
+    rest = iter(words)
+    return copied(tree, word=lambda word: next(rest))
 
 
 def english() -> TrainedParser:

@@ -15,13 +15,22 @@ WHERE = {
     "the import of Lightning": "import recnn.cli; sys.meta_path.insert(0, Finder('lightning.pytorch.callbacks'))",
     "the reading of data": "import recnn.cli, corpora.text; corpora.text.fields = interrupted",
     "the making of trees": "import recnn.cli, recnn; recnn.TreeClassifier.dataset = interrupted",
+    "the end of an object": "import recnn.cli, recnn; recnn.TreeClassifier.dataset = ending",
 }
 CODE = """
-import os, signal, sys
+import os, signal, sys, time
 
 def interrupted(*_, **__):
     os.kill(os.getpid(), signal.SIGINT)
     raise ImportError("what was imported was not complete")
+
+class Ended:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def ending(*_, **__):
+    Ended()
+    time.sleep(60)
 
 class Finder:
     def __init__(self, name): self.name = name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -18,11 +18,11 @@ from corpora.treebanks import unescape
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError, TreeError
 from parsers.parseval import Parseval, score
+from parsers.span_chart import best_trees, span_order
 from parsers.spans import JOINER, Span, TaggedSpans, spans_of, tree_of
 from parsers.transform import without_functions, without_root, without_traces
 from recnn.data.batches import TreeBatches, loader, mixed
 from recnn.models.config import ParserConfig, ParserNetworkConfig
-from recnn.models.span_chart import best_trees, span_order
 from recnn.models.span_parser import Sentences, SpanParser
 from recnn.settings import as_json, settings_of
 from recnn.training.objectives.base import IGNORED, Measure, Objective
@@ -37,7 +37,7 @@ class ParserBatch(NamedTuple):
 
     sentences: Sentences
     gold: list[tuple[int, int, int]]
-    """(sentence, span, label) of the phrases, see `recnn.models.span_chart.span_order`."""
+    """(sentence, span, label) of the phrases, see `parsers.span_chart.span_order`."""
     tags: Tensor
     """(B, n) gold tags, -100 after the end of a sentence."""
     trees: list[TaggedSpans]
@@ -206,7 +206,7 @@ def _altered(one: TaggedSpans, noise: float, case: float, end: float) -> TaggedS
         last = len(one.words) - 1
         spans = (Span(start, min(stop, last), label) for start, stop, label in one.spans if start < last)
         # A phrase may now have the words of the one above it.
-        one = spans_of(tree_of(one.words[:-1], one.tags[:-1], _merged(spans)))
+        one = TaggedSpans(one.words[:-1], one.tags[:-1], tuple(_merged(spans)))
     if case < noise:
         return one._replace(words=tuple(word.lower() for word in one.words))
     if case < 1.5 * noise:
@@ -214,7 +214,7 @@ def _altered(one: TaggedSpans, noise: float, case: float, end: float) -> TaggedS
     return one
 
 
-def _merged(spans: Any) -> list[Span]:
+def _merged(spans: Iterable[Span]) -> list[Span]:
     found: list[Span] = []
     for span in spans:  # in preorder, so that phrases with the same words follow each other
         if found and found[-1][:2] == span[:2]:

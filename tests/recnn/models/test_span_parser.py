@@ -17,7 +17,7 @@ from recnn.models.span_parser import SpanParser
 from recnn.models.trained_parser import TrainedParser
 from recnn.training.objectives.parser import ParserObjective
 from recnn.training.options import Training
-from tests.recnn.models.test_span_chart import every_tree
+from tests.parsers.test_span_chart import every_tree
 from tests.strategies import deep_tree
 
 SENTENCES = [
@@ -164,4 +164,5 @@ def test_altered_examples() -> None:
 
 def test_a_deep_tree_of_a_trained_parser():
     model = SimpleNamespace(parse=lambda sentences: iter([deep_tree(30_000) for _ in sentences]))
-    assert TrainedParser(model).parses(["dogs"]).words == ["dogs"]
+    parses = TrainedParser(model).parses('"')  # whose token is another one, so that the tree is changed
+    assert parses.words == words_of(next(parses)) == ['"']

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recnn.models.span_chart import best_trees, span_order
+from parsers.span_chart import best_trees, span_order
 
 
 def every_tree(start: int, end: int) -> Iterator[list[tuple[int, int]]]:

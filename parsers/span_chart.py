@@ -48,12 +48,25 @@ def best_trees(scores: NDArray[np.float32], lengths: NDArray[np.int64]) -> BestT
         scores: (B, S) score of each span in the `span_order` of n words, the longest sentence of the batch.
         lengths: (B,) number of words of each sentence; spans beyond them have no effect.
     """
-    batch, n = len(scores), int(lengths.max())
+    n = int(lengths.max())
+    return _spans_of_splits(best_splits(scores, n), lengths, span_order(n).offset)
+
+
+def best_splits(scores: NDArray[np.floating], n: int) -> NDArray[np.int32]:
+    """Return the length of the left part of the best split of each span, see `best_trees`.
+
+    Args:
+        scores: (B, S) score of each span in the `span_order` of n words.
+        n: number of words.
+
+    Returns:
+        (B, n + 1, n + 1) by first word and number of words; 0 for spans of one word.
+    """
     spans = span_order(n)
-    # best[0][b, i, w] is the score of the w words from i on, best[1][b, j, w] that of the w words before j.
-    ahead = np.zeros((batch, n + 1, n + 1), dtype=scores.dtype)
+    # ahead[b, i, w] is the best score of the w words from i on, behind[b, j, w] that of the w words before j.
+    ahead = np.zeros((len(scores), n + 1, n + 1), dtype=scores.dtype)
     behind = np.zeros_like(ahead)
-    split = np.zeros((batch, n + 1, n + 1), dtype=np.int32)
+    split = np.zeros(ahead.shape, dtype=np.int32)
     for width in range(1, n + 1):
         many = n + 1 - width
         best = scores[:, spans.offset[width] : spans.offset[width + 1]]
@@ -63,7 +76,7 @@ def best_trees(scores: NDArray[np.float32], lengths: NDArray[np.int64]) -> BestT
             best = best + sums.max(2)
         ahead[:, :many, width] = best
         behind[:, width:, width] = best
-    return _spans_of_splits(split, lengths, spans.offset)
+    return split
 
 
 def _spans_of_splits(split: NDArray[np.int32], lengths: NDArray[np.int64], offset: NDArray[np.int64]) -> BestTrees:
