@@ -84,20 +84,19 @@ def _fitting(pair: SentencePair, network: PairNetworkConfig) -> SentencePair:
     return pair
 
 
-def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
-    """Print the metrics of a model on the pairs of a file."""
-    from recnn.data.batches import TreeBatches
-    from recnn.training.objectives.pairs import pair_dataset, pair_measures
-
+def labelled_pairs(model: "PairModel", data: str) -> list[SentencePair]:
+    """Read the pairs of a file, or of a folder of trees."""
     trees = Path(data).is_dir()
     read = corpora.read_tree_pairs(data, model.config.answer) if trees else corpora.read_sick(data)
-    pairs = pair_dataset([_fitting(pair, model.config) for pair in read], model.config, model.vocabulary)
-    measures = pair_measures(model.config)
-    for indices in TreeBatches(pairs.sizes, nodes=4096, shuffle=False):
-        batch = pairs[indices]
-        answers = model.answers(batch.forest).cpu()
-        for measure in measures.values():
-            measure.metric.update(answers, batch.target)
+    return [_fitting(pair, model.config) for pair in read]
+
+
+def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
+    """Print the metrics of a model on the pairs of a file."""
+    from recnn.training.objectives.pairs import measured_pairs
+
+    pairs = labelled_pairs(model, data)
+    measures = measured_pairs(model, pairs)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*variance of predictions")
         values = {name: float(measure.metric.compute()) for name, measure in measures.items()}

@@ -102,7 +102,7 @@ class TrainingModule(pl.LightningModule):
         for name, measure in self.objective.measures.items():
             self.log(name, measure.metric.compute(), prog_bar=True)
         for measure in self.objective.measures.values():  # after all are computed, as some are composed of others
-            measure.metric.reset()
+            measure.reset()
         self.objective.model = self.model
 
     def loss(self) -> float:
