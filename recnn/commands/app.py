@@ -12,6 +12,7 @@ COMMANDS = {
     "encode": Command("recnn.commands.encode:encode", "Print the state vectors of the nodes of parse trees."),
     "train": Command("recnn.commands.train:app", "Train a model."),
     "evaluate": Command("recnn.commands.evaluate:evaluate", "Evaluate a model on labelled data."),
+    "compare": Command("recnn.commands.compare:compare", "Compare training runs over several seeds."),
     "predict": Command("recnn.commands.predict:predict", "Predict a label for each node of a tree."),
     "lm": Command("recnn.commands.language_model:app", "Train and use language models of characters or words."),
     "translate": Command("recnn.commands.translation:translate", "Translate English sentences into French."),
