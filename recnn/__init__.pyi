@@ -29,6 +29,8 @@ from .data.batches import loader as loader
 from .data.datasets import PairDataset as PairDataset
 from .data.datasets import TreeDataset as TreeDataset
 from .engines.propagate import propagate as propagate
+from .explanation import Explanation as Explanation
+from .explanation import explain as explain
 from .errors import GradientError as GradientError
 from .errors import GraphError as GraphError
 from .errors import ModelError as ModelError

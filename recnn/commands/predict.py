@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import lazy_loader
@@ -29,7 +30,7 @@ from recnn.commands.common import (
     with_words,
 )
 from recnn.commands.parse import MaxEdges, Timeout, Tokens, parse_one
-from recnn.commands.streams import print_json
+from recnn.commands.streams import cell, print_json
 from recnn.data.parsing import fitting
 
 if TYPE_CHECKING:
@@ -40,18 +41,21 @@ nltk = lazy_loader.load("nltk")
 # From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
 _DEEPEST = 100  # levels: with more, the guides of a deep tree would be quadratic in its size
+ModelParser = Annotated[
+    str | None,
+    typer.Option(
+        "--parser",
+        metavar="PARSER",
+        help="Parser of sentences, see `recnn parse`. \\[default: the model's --parser]",
+    ),
+]
 
 
 def predict(
     model: ModelFolder,
     sentences: Sentences = None,
     trees: TreeFile = None,
-    parser: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PARSER", help="Parser of sentences, see `recnn parse`. \\[default: the model's --parser]"
-        ),
-    ] = None,
+    parser: ModelParser = None,
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
@@ -74,13 +78,7 @@ def predict(
         raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
     found = read_model(model, recnn.TreeClassifier, device)
     with Failures() as failures:
-        if trees is not None:
-            read = corpora.read_labelled_trees(trees)
-        else:
-            listops = found.config.form == "listops" and parser is None
-            used = None if listops else parsers.load(parser or found.config.parser, max_edges, timeout)
-            read = _parsed(read_sentences(sentences, failures), used, tokens, failures)
-        fitted = _fitted(found, read, failures)
+        fitted = fitted_trees(found, failures, sentences, trees, parser, tokens, max_edges, timeout)
         if svg is not None:
             draw_one((_labelled(_nodes(found, tree), parsers.words_of(tree)) for tree in fitted), svg)
             return
@@ -91,9 +89,29 @@ def predict(
                     del node["parent"]
                 print_json({"sentence": " ".join(words), "words": words, "nodes": with_words(nodes, words)})
             else:
-                for line in _drawn(nodes, words):
+                for line in drawn(nodes, words, _shown(nodes[0])):
                     wide.print(line)
                 wide.print("")
+
+
+def fitted_trees(
+    model: recnn.TreeClassifier,
+    failures: Failures,
+    sentences: list[str] | None,
+    trees: Path | None,
+    parser: str | None,
+    tokens: bool,
+    max_edges: int | None,
+    timeout: float | None,
+) -> Iterator[Tree]:
+    """Yield the trees of a file, or over sentences, binarised for the model; see the options of `predict`."""
+    if trees is not None:
+        read = corpora.read_labelled_trees(trees)
+    else:
+        listops = model.config.form == "listops" and parser is None
+        used = None if listops else parsers.load(parser or model.config.parser, max_edges, timeout)
+        read = _parsed(read_sentences(sentences, failures), used, tokens, failures)
+    return _fitted(model, read, failures)
 
 
 def _parsed(
@@ -128,24 +146,24 @@ def _fitted(model: recnn.TreeClassifier, trees: Iterable[Tree], failures: Failur
 def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
     """Predict the labels of the nodes of a tree, breadth first from the root."""
     (probabilities,) = model.probabilities([tree])
-    graph = model.graph(tree)
+    labels = model.config.labels
+    return [
+        {"label": labels[int(row.argmax())], "probabilities": dict(zip(labels, row.tolist(), strict=True)), **place}
+        for row, place in zip(probabilities.cpu(), places(tree), strict=True)
+    ]
+
+
+def places(tree: Tree) -> list[dict[str, Any]]:
+    """Return the span and the parent of each node of a tree, and in a dependency tree the position of its word."""
+    graph = recnn.tree_to_graph(tree)
     parents = [-1] * graph.num_nodes()
     for child, parent in zip(*(ends.tolist() for ends in graph.edges()), strict=True):
         parents[child] = parent
-    labels = model.config.labels
-    nodes = [
-        {
-            "label": labels[int(row.argmax())],
-            "probabilities": dict(zip(labels, row.tolist(), strict=True)),
-            "span": span,
-            "parent": parent,
-        }
-        for row, span, parent in zip(probabilities.cpu(), graph.ndata["span"].tolist(), parents, strict=True)
-    ]
+    found = [{"span": span, "parent": above} for span, above in zip(graph.ndata["span"].tolist(), parents, strict=True)]
     if isinstance(tree, parsers.DependencyTree):
-        for node, position in zip(nodes, graph.ndata["position"].tolist(), strict=True):
+        for node, position in zip(found, graph.ndata["position"].tolist(), strict=True):
             node["position"] = position
-    return nodes
+    return found
 
 
 def _own_span(node: dict[str, Any]) -> tuple[int, int]:
@@ -169,12 +187,22 @@ def _labelled(nodes: list[dict[str, Any]], words: list[str]) -> Tree:
     return made[0]
 
 
-def _drawn(nodes: list[dict[str, Any]], words: list[str]) -> Iterator[Text]:
-    """Draw the tree with one indented line per node, each label in its colour.
+def _shown(root: dict[str, Any]) -> Callable[[dict[str, Any]], Text]:
+    """Make a function that returns the label and probability of a node, in its colour."""
+    polar = set(root["probabilities"]) == set(corpora.SENTIMENTS)
+    return lambda node: cell(f"{node['label']} {_percent(node)}", _COLOURS[node["label"]] if polar else "bold")
+
+
+def drawn(nodes: list[dict[str, Any]], words: list[str], shown: Callable[[dict[str, Any]], Text]) -> Iterator[Text]:
+    """Draw a tree with one indented line per node.
 
     Nodes below `_DEEPEST` levels are not indented further, and have the number of their level instead.
+
+    Args:
+        nodes: the nodes, see `places`, breadth first from the root.
+        words: the words of the sentence.
+        shown: function that returns what is shown of a node, before its words.
     """
-    polar = set(nodes[0]["probabilities"]) == set(corpora.SENTIMENTS)
     below: list[list[int]] = [[] for _ in nodes]
     for index, node in enumerate(nodes[1:], 1):
         below[node["parent"]].append(index)
@@ -182,10 +210,9 @@ def _drawn(nodes: list[dict[str, Any]], words: list[str]) -> Iterator[Text]:
     while agenda:
         index, level, guide, rest = agenda.pop()
         node = nodes[index]
-        style = _COLOURS[node["label"]] if polar else "bold"
         deep = f"level {level}: " if level > _DEEPEST else ""
-        label, phrase = f"{node['label']} {_percent(node)}", shown_words(words, *_own_span(node))
-        yield Text.assemble((guide, "dim"), deep, (printable(label), style), f"  {printable(phrase)}")
+        phrase = shown_words(words, *_own_span(node))
+        yield Text.assemble((guide, "dim"), deep, shown(node), f"  {printable(phrase)}")
         for place, child in enumerate(reversed(below[index])):
             own, more = ("├── ", "│   ") if place else ("└── ", "    ")
             if level >= _DEEPEST:
