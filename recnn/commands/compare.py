@@ -19,7 +19,7 @@ from recnn.commands.evaluate import results_on
 from recnn.commands.streams import cell, print_json
 
 if TYPE_CHECKING:
-    from recnn.training.comparison import Difference, Run
+    from recnn.training.comparison import Difference, Runs
 
 np = lazy_loader.load("numpy")
 
@@ -67,7 +67,7 @@ def compare(
             _print_differences(read, differences, form)
 
 
-def print_runs(runs: "Sequence[Run]", form: Format = "text") -> None:
+def print_runs(runs: "Sequence[Runs]", form: Format = "text") -> None:
     """Print the metrics, parameters and seconds of runs as a table."""
     names = list(dict.fromkeys(name for run in runs for name in run.seeds[0].measures))
     rows = []
@@ -87,7 +87,7 @@ def print_runs(runs: "Sequence[Run]", form: Format = "text") -> None:
     _print(["run", "seeds", *heads, "parameters", "s/epoch", "s"], rows, form)
 
 
-def _print_differences(runs: "Sequence[Run]", differences: "Sequence[Difference]", form: Format) -> None:
+def _print_differences(runs: "Sequence[Runs]", differences: "Sequence[Difference]", form: Format) -> None:
     print()
     if form == "csv":
         _print(differences[0]._fields, differences, form)
@@ -101,7 +101,7 @@ def _print_differences(runs: "Sequence[Run]", differences: "Sequence[Difference]
     _print(["runs", "metric", "difference", "95% interval", "p"], rows, form)
 
 
-def _record(run: "Run") -> dict[str, Any]:
+def _record(run: "Runs") -> dict[str, Any]:
     """Return what the table says of a run, as JSON values."""
     seconds = [one.seconds for one in run.seeds]
     return {

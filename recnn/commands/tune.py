@@ -65,7 +65,7 @@ def _tune(
     tuning: Tuning,
     to: Path,
 ) -> None:
-    from recnn.training.tuning import Task, tune
+    from recnn.training.tuning import TunedTask, tune
 
     if not tuning.search:
         raise typer.BadParameter("give at least one option to vary", param_hint="--search")
@@ -84,7 +84,7 @@ def _tune(
             raise InputError(str(error)) from None
 
     as_given = {name: as_json(made(kinds[part], values))[name] for part, values in fixed.items() for name in values}
-    found = tune(Task(task, build, settings, as_given, space), tuning.trials, to, out.print)
+    found = tune(TunedTask(task, build, settings, as_given, space), tuning.trials, to, out.print)
     wide.print(_table(found[:10], list(space)))
     out.print(f"the best settings are in {to / 'best.toml'}: recnn train {task} --config {to / 'best.toml'}")
 

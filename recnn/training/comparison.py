@@ -32,7 +32,7 @@ class Trained(NamedTuple):
     """Seconds of each epoch."""
 
 
-class Run(NamedTuple):
+class Runs(NamedTuple):
     """Training runs that differ by their seeds only."""
 
     name: str
@@ -75,7 +75,7 @@ def seeds_in(folder: str | Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name[5:]))
 
 
-def read_seeds(folder: str | Path, results: Callable[[Model, Path], Examples] | None = None) -> Run:
+def read_seeds(folder: str | Path, results: Callable[[Model, Path], Examples] | None = None) -> Runs:
     """Read a run, or the runs in a folder of seeds.
 
     Args:
@@ -87,7 +87,7 @@ def read_seeds(folder: str | Path, results: Callable[[Model, Path], Examples] | 
         RunError: the folder is neither, or has no results.
         InputError: a model cannot be read.
     """
-    return Run(str(folder), [_read(one, results) for one in seeds_in(folder)])
+    return Runs(str(folder), [_read(one, results) for one in seeds_in(folder)])
 
 
 def _read(folder: Path, results: Callable[[Model, Path], Examples] | None) -> Trained:
@@ -121,7 +121,7 @@ def objective_of(model: Model) -> type[Objective]:
     return Objective.kinds[model.kind]
 
 
-def paired_bootstrap(runs: Sequence[Run], resamples: int = 1000) -> list[Difference]:
+def paired_bootstrap(runs: Sequence[Runs], resamples: int = 1000) -> list[Difference]:
     """Compare each pair of runs that have results on the same examples, by the paired bootstrap.
 
     In each resample, as many examples are drawn as there are, with replacement, and both runs are measured on them; the
@@ -154,13 +154,13 @@ def paired_bootstrap(runs: Sequence[Run], resamples: int = 1000) -> list[Differe
     return found
 
 
-def same_examples(first: Run, second: Run) -> bool:
+def same_examples(first: Runs, second: Runs) -> bool:
     """Return True if two runs have results on the same examples, in all seeds or seed by seed."""
     one, other = ({trained.examples.digest for trained in run.seeds} for run in (first, second))
     return one == other
 
 
-def _resampled(run: Run, resamples: int) -> dict[str, NDArray[np.float64]]:
+def _resampled(run: Runs, resamples: int) -> dict[str, NDArray[np.float64]]:
     """Compute the metrics of a run, means over its seeds, in resamples (R,) of the examples.
 
     The resamples of the same examples are the same for all runs.

@@ -33,7 +33,7 @@ except ModuleNotFoundError as error:
 _RANGE = re.compile(r"(?P<low>[^,:]+?)\.\.(?P<high>[^,:]+)(?P<log>:log)?")
 
 
-class Task(NamedTuple):
+class TunedTask(NamedTuple):
     """What is trained in a trial."""
 
     name: str
@@ -48,7 +48,9 @@ class Task(NamedTuple):
     """Distribution of each setting that varies."""
 
 
-def tune(task: Task, trials: int, out: Path, report: Callable[[str], None] = lambda line: None) -> list[FrozenTrial]:
+def tune(
+    task: TunedTask, trials: int, out: Path, report: Callable[[str], None] = lambda line: None
+) -> list[FrozenTrial]:
     """Train with different settings, and write the best to ``best.toml``.
 
     Settings are drawn by the tree-structured Parzen estimator (Bergstra et al., "Algorithms for hyper-parameter
@@ -98,7 +100,7 @@ def _complete(study: optuna.Study) -> list[FrozenTrial]:
 
 
 @contextmanager
-def _opened(task: Task, out: Path) -> Iterator[optuna.Study]:
+def _opened(task: TunedTask, out: Path) -> Iterator[optuna.Study]:
     """Create the study in a folder, or open the one that is there."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     asked = {
@@ -129,7 +131,7 @@ def _opened(task: Task, out: Path) -> Iterator[optuna.Study]:
         storage.engine.dispose()
 
 
-def _aim(task: Task) -> tuple[str, StudyDirection]:
+def _aim(task: TunedTask) -> tuple[str, StudyDirection]:
     """Return the metric that selects the best epoch, and its direction of improvement."""
     settings = task.settings(_first(task.space))
     with torch.random.fork_rng([]):
@@ -144,7 +146,7 @@ def _first(space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
     return {name: values_in(one)[0] for name, one in space.items()}
 
 
-def _tried(task: Task, study: optuna.Study, trial: Trial, folder: Path) -> str:
+def _tried(task: TunedTask, study: optuna.Study, trial: Trial, folder: Path) -> str:
     """Train with the settings of a trial, and tell the study how good they are; return that as text."""
     settings = task.settings(trial.params)
     training = settings["training"]
