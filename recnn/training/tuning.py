@@ -155,7 +155,8 @@ def _tried(task: TunedTask, study: optuna.Study, trial: Trial, folder: Path) -> 
 
     def stop(objective: Objective, row: Mapping[str, float]) -> bool:
         nonlocal pruned
-        trial.report(row[monitor], int(row["epoch"]))
+        if not math.isnan(row[monitor]):
+            trial.report(row[monitor], int(row["epoch"]))
         pruned = int(row["epoch"]) if row["epoch"] < training.epochs and trial.should_prune() else 0
         return pruned > 0
 
