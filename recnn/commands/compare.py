@@ -29,7 +29,7 @@ Format = Literal["text", "markdown", "latex", "csv", "json"]
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="Folders of training runs, or of the seeds of `recnn train --seeds`."),
+        typer.Argument(metavar="RUN...", help="Folders of training runs, or of the seeds of `recnn train --seeds`."),
     ],
     on: Annotated[
         str | None,
