@@ -130,7 +130,7 @@ class TorchFace(Recurrent, nn.RNNBase):
         if self._fixed != (now := _FIXED_OF(self.__dict__)):
             name, was, is_now = next(row for row in zip(_FIXED, self._fixed, now, strict=True) if row[1] != row[2])
             raise RuntimeError(f"{name} cannot be changed after construction: it was {was!r}, and is {is_now!r}")
-        if self._is_torchs and self.engine != "levels" and self._can_call_torch(input):
+        if self._is_torchs and self.engine in ("auto", "torch") and self._can_call_torch(input):
             onednn = self.mode == "LSTM" and not self.proj_size
             if self.engine == "torch" or self._is_quicker(input, hx, onednn):
                 found: tuple[Any, ...] = self._torch_class.forward(self, input, hx)
