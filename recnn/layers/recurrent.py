@@ -52,8 +52,8 @@ class Recurrent(nn.Module):
         return_cell_states: also return the cell states of the last layer at all steps, as a third value.
         engine: "torch" calls the functions of torch.nn, with cuDNN's and oneDNN's kernels; they need cells with the
             equations of torch.nn, and torch's ways to stack and merge them. "levels" is the loop of this package, which
-            has everything, second derivatives and `torch.func` too. "dgl" is DGL's message passing over the chains, slow,
-            the reference of the others. "auto" takes torch's functions where they can be used and are quicker, see
+            has everything, second derivatives and `torch.func` too. "dgl" is DGL's message passing over the chains,
+            the slow reference of the others. "auto" takes torch's functions where they can be used and are quicker, see
             `recnn.engines.torch_kernels.is_quicker`, else "levels".
 
     Shapes:
