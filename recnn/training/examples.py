@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from corpora.text import replacing
@@ -20,6 +20,7 @@ from recnn.errors import RunError
 from recnn.training.objectives.base import Measure
 
 FILE = "examples.safetensors"
+_DIGEST = "digest"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +65,16 @@ class Examples:
             return {name: float(measure.metric.compute()) for name, measure in measures.items()}
 
     def save(self, path: Path) -> None:
-        """Write the file, which replaces an existing one as a whole."""
+        """Write the file, which replaces an existing one as a whole.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         tensors = {f"{name}.{at}": part for name, parts in self.values.items() for at, part in enumerate(parts)}
-        with replacing(path) as part:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, part, {"digest": self.digest})
+        tensors[_DIGEST] = torch.tensor(list(bytes.fromhex(self.digest)), dtype=torch.uint8)
+        content = save({name: value.contiguous() for name, value in tensors.items()})
+        with replacing(path) as part, open(part, "wb") as file:
+            file.write(content)
 
     @classmethod
     def load(cls, path: Path) -> "Examples":
@@ -75,15 +82,17 @@ class Examples:
 
         Raises:
             RunError: there is no such file, or it is malformed.
+            OSError: the file cannot be read.
         """
-        values: dict[str, list[Tensor]] = defaultdict(list)
         try:
-            with safe_open(path, "pt") as file:
-                for name in sorted(file.keys()):
-                    values[name.rpartition(".")[0]].append(file.get_tensor(name))
-                return cls(file.metadata()["digest"], {name: tuple(parts) for name, parts in values.items()})
+            tensors = load(path.read_bytes())
+            digest = bytes(tensors.pop(_DIGEST).tolist()).hex()
         except FileNotFoundError:
-            problem = "the run has no results by example, as runs of earlier versions do: give --on DATA"
+            problem = "the run has no results by example, as those of earlier versions: give --on DATA"
             raise RunError(f"{path.parent}: {problem}") from None
-        except (SafetensorError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: {error}") from None
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path}: not as a run writes it: {error}") from None
+        values: dict[str, list[Tensor]] = defaultdict(list)
+        for name in sorted(tensors):
+            values[name.rpartition(".")[0]].append(tensors[name])
+        return cls(digest, {name: tuple(parts) for name, parts in values.items()})
