@@ -99,7 +99,7 @@ class NodeStates:
         return [phrase for graph in unbatch(self.graph) for phrase in graph_to_drawing(graph).phrases()]
 
     def drawing(self, tree: int = 0) -> Drawing:
-        """Return a tree with the norms of its states as colours, which `recnn.draw.picture` draws.
+        """Return a tree for `recnn.draw.picture`, with the norms of its states as colours, on one scale for all trees.
 
         Args:
             tree: index of the tree in the batch.
@@ -112,10 +112,11 @@ class NodeStates:
         from recnn.graphs.drawings import graph_to_drawing
 
         nodes = self._nodes(tree)
-        norms = self.h[nodes.start : nodes.stop].detach().flatten(1).norm(dim=1).tolist()
+        every = self.h.detach().flatten(1).norm(dim=1).tolist()
+        norms = every[nodes.start : nodes.stop]
         plain = graph_to_drawing(unbatch(self.graph)[tree])
         notes = [f"{phrase}\nnorm {norm:.3f}" for phrase, norm in zip(plain.phrases(), norms, strict=True)]
-        return replace(plain, values=norms, notes=notes, scale=ColourScale("norm of the state", 0.0, max(norms)))
+        return replace(plain, values=norms, notes=notes, scale=ColourScale("norm of the state", 0.0, max(every)))
 
     def _repr_svg_(self) -> str:
         from recnn.draw.compose import picture, side_by_side

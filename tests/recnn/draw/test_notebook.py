@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 from nltk import ProbabilisticTree, Tree
 
@@ -42,6 +43,8 @@ def test_states():
     torch.testing.assert_close(torch.tensor(second.values), h[-count:].norm(dim=1).detach())
     assert second.notes[0] == f"{DUCK}\nnorm {h[-count].norm():.3f}"
     assert states._repr_svg_().count(">duck<") == 2
+    assert second.scale == states.drawing(0).scale
+    assert second.scale.high == pytest.approx(h.norm(dim=1).max().item())
 
 
 def model(labels):
