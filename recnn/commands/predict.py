@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import lazy_loader
 import typer
 from rich.text import Text
 
@@ -18,13 +17,13 @@ from recnn.commands.common import (
     Failures,
     ModelFolder,
     OnDevice,
+    PictureFile,
     Sentences,
-    Svg,
     TreeFile,
-    draw_one,
     either,
     read_model,
     read_sentences,
+    save_pictures,
     wide,
     with_words,
 )
@@ -35,11 +34,8 @@ from recnn.data.parsing import fitting
 if TYPE_CHECKING:
     from nltk import Tree
 
-nltk = lazy_loader.load("nltk")
-
 # From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
-_DEEPEST = 100  # levels: with more, the guides of a deep tree would be quadratic in its size
 
 
 def predict(
@@ -56,7 +52,7 @@ def predict(
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
     device: OnDevice = "cpu",
-    svg: Svg = None,
+    picture: PictureFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
     """Predict a label for each node of a tree.
@@ -70,8 +66,8 @@ def predict(
     A node of a dependency tree is printed with its own word, and in JSON with the position of this.
     """
     either(sentences, trees)
-    if svg is not None and as_json:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
+    if picture is not None and as_json:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     found = read_model(model, recnn.TreeClassifier, device)
     with Failures() as failures:
         if trees is not None:
@@ -81,8 +77,9 @@ def predict(
             used = None if listops else parsers.load(parser or found.config.parser, max_edges, timeout)
             read = _parsed(read_sentences(sentences, failures), used, tokens, failures)
         fitted = _fitted(found, read, failures)
-        if svg is not None:
-            draw_one((_labelled(_nodes(found, tree), parsers.words_of(tree)) for tree in fitted), svg)
+        if picture is not None:
+            predicted = (found.node_predictions(tree).drawing() for tree in fitted)
+            save_pictures(map(recnn.draw.picture, predicted), picture)
             return
         for tree in fitted:
             nodes, words = _nodes(found, tree), parsers.words_of(tree)
@@ -154,43 +151,18 @@ def _own_span(node: dict[str, Any]) -> tuple[int, int]:
     return (position, position) if position else node["span"]
 
 
-def _labelled(nodes: list[dict[str, Any]], words: list[str]) -> Tree:
-    """Make a tree with the predictions as labels."""
-    made = [nltk.Tree(f"{node['label']} {_percent(node)}", []) for node in nodes]
-    before = [0] * len(nodes)  # number of dependents before the word of a node
-    for node, own in zip(nodes[1:], made[1:], strict=True):
-        above = node["parent"]
-        made[above].append(own)
-        before[above] += node["span"][1] < nodes[above].get("position", 0)
-    for node, own, place in zip(nodes, made, before, strict=True):
-        if "position" in node or not own:
-            start, end = _own_span(node)
-            own[place:place] = words[start - 1 : end]
-    return made[0]
-
-
 def _drawn(nodes: list[dict[str, Any]], words: list[str]) -> Iterator[Text]:
-    """Draw the tree with one indented line per node, each label in its colour.
-
-    Nodes below `_DEEPEST` levels are not indented further, and have the number of their level instead.
-    """
+    """Draw the tree with one indented line per node, each label in its colour, see `recnn.draw.tree_to_lines`."""
     polar = set(nodes[0]["probabilities"]) == set(corpora.SENTIMENTS)
-    below: list[list[int]] = [[] for _ in nodes]
-    for index, node in enumerate(nodes[1:], 1):
-        below[node["parent"]].append(index)
-    agenda = [(0, 0, "", "")]  # node, level, guides before it and before the nodes below it
-    while agenda:
-        index, level, guide, rest = agenda.pop()
-        node = nodes[index]
+    children: list[list[int]] = [[] for _ in nodes]
+    texts = []
+    for index, node in enumerate(nodes):
+        if index:
+            children[node["parent"]].append(index)
         style = _COLOURS[node["label"]] if polar else "bold"
-        deep = f"level {level}: " if level > _DEEPEST else ""
         label, phrase = f"{node['label']} {_percent(node)}", shown_words(words, *_own_span(node))
-        yield Text.assemble((guide, "dim"), deep, (printable(label), style), f"  {printable(phrase)}")
-        for place, child in enumerate(reversed(below[index])):
-            own, more = ("├── ", "│   ") if place else ("└── ", "    ")
-            if level >= _DEEPEST:
-                own = more = ""
-            agenda.append((child, level + 1, rest + own, rest + more))
+        texts.append(Text.assemble((printable(label), style), f"  {printable(phrase)}"))
+    return recnn.draw.tree_to_lines(children, texts)
 
 
 def _percent(node: dict[str, Any]) -> str:
