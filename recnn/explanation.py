@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -16,6 +16,8 @@ from parsers.printing import printable, shown_words
 from parsers.trees import words_of
 from recnn.data.datasets import batch_of
 from recnn.data.parsing import fitting, trees_over
+from recnn.draw.compose import picture
+from recnn.draw.drawing import ColourScale, Drawing, tree_to_drawing
 from recnn.errors import GraphError, ModelError
 from recnn.gradients.probes import gradient_times_state
 from recnn.graphs.convert import graph_to_tree, tree_to_graph
@@ -42,7 +44,7 @@ class Explanation:
         contributions: contribution of each of the N nodes, breadth first from the root.
         spans: positions of the first and the last word of each node, from 1.
         words: words of the sentence.
-        tree: the tree with the contributions as labels, for `recnn.tree_to_text` and `recnn.tree_to_svg`.
+        tree: the tree with the contributions as labels.
     """
 
     method: Explained
@@ -59,6 +61,15 @@ class Explanation:
     def phrases(self) -> list[str]:
         """The words of each node; of more than 100, the first."""
         return [shown_words(self.words, *span) for span in self.spans]
+
+    def drawing(self) -> Drawing:
+        """Return the tree with the contributions as colours, for `recnn.draw.picture`."""
+        largest = max(map(abs, self.contributions))
+        scale = ColourScale(f"contribution to {self.target}", -largest, largest)
+        return replace(tree_to_drawing(self.tree), values=self.contributions, notes=self.phrases, scale=scale)
+
+    def _repr_svg_(self) -> str:
+        return picture(self.drawing()).svg()
 
     def __str__(self) -> str:
         head = f"log-odds of {self.target}: {self.score:+.3f}, over unknown words {self.baseline:+.3f}; {self.method}"
@@ -83,8 +94,9 @@ def explain(
 
     - "occlusion": the score minus the score with all words of the phrase replaced by the unknown word. The tree stays
       as it is: if the phrase were removed, the other words would move up in the tree, and the score would change by
-      that as well. Unknown words are what the network was trained to read where it knows nothing. At the root, this is
-      ``score - baseline``. (Zeiler and Fergus 2014 occlude parts of images; Li, Monroe and Jurafsky 2016 words.)
+      that as well. The unknown word is what the model reads for words that it does not know; its vector is learnt with
+      ``word_dropout``, and 0 otherwise. At the root, this is ``score - baseline``. The time grows with the square of
+      the number of nodes. (Zeiler and Fergus 2014 occlude parts of images; Li, Monroe and Jurafsky 2016 words.)
     - "gradient": the state of the node times the gradient of the score with respect to it, Σ h ⊙ ∂s/∂h over the fields
       of the state (`recnn.gradients.probes.gradient_times_state`), in the last layer. One backward pass, exact only to
       first order.
@@ -243,8 +255,9 @@ def _gradient(scored: _Scored) -> Tensor:
 def _integrated(scored: _Scored) -> Tensor:
     points, weights = (torch.from_numpy(values).to(scored.words) for values in np.polynomial.legendre.leggauss(_STEPS))
     way = scored.words - scored.unknown
-    vectors = (scored.unknown + (points.view(-1, 1, 1) + 1) / 2 * way).requires_grad_()
-    (gradient,) = torch.autograd.grad(scored(vectors).sum(), vectors)
+    with torch.enable_grad():
+        vectors = (scored.unknown + (points.view(-1, 1, 1) + 1) / 2 * way).requires_grad_()
+        (gradient,) = torch.autograd.grad(scored(vectors).sum(), vectors)
     found = torch.zeros(scored.graph.num_nodes(), dtype=torch.float64)
     found[scored.leaves] = (way * (weights.view(-1, 1, 1) / 2 * gradient).sum(0)).sum(1).double().cpu()
     parents = _parents(scored.graph)

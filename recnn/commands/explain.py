@@ -11,23 +11,23 @@ from rich.text import Text
 import parsers
 import recnn
 from parsers.errors import InputError
-from parsers.printing import shown_words
+from parsers.printing import printable, shown_words
 from recnn.commands.common import (
     Failures,
     ModelFolder,
     OnDevice,
+    PictureFile,
     Sentences,
-    Svg,
     TreeFile,
-    draw_one,
     either,
     out,
     read_model,
+    save_pictures,
     wide,
     with_words,
 )
 from recnn.commands.parse import MaxEdges, Timeout, Tokens
-from recnn.commands.predict import ModelParser, drawn, fitted_trees, places
+from recnn.commands.predict import ModelParser, fitted_trees
 from recnn.commands.streams import print_json
 from recnn.settings import Explained
 
@@ -56,7 +56,7 @@ def explain(
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
     device: OnDevice = "cpu",
-    svg: Svg = None,
+    picture: PictureFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
     """Show what each phrase contributes to a prediction.
@@ -68,14 +68,14 @@ def explain(
     Sentences and trees are read as by `recnn predict`.
     """
     either(sentences, trees)
-    if svg is not None and as_json:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
+    if picture is not None and as_json:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     found = read_model(model, recnn.TreeClassifier, device)
     with Failures() as failures:
         fitted = fitted_trees(found, failures, sentences, trees, parser, tokens, max_edges, timeout)
         explained = _each(found, fitted, target, method, words or 0, failures)
-        if svg is not None:
-            draw_one((one.tree for one in explained), svg)
+        if picture is not None:
+            save_pictures((recnn.draw.picture(one.drawing()) for one in explained), picture)
             return
         for one in explained:
             print_json(_record(one)) if as_json else _print(one)
@@ -107,9 +107,10 @@ def _record(one: Explanation) -> dict[str, Any]:
 
 def _print(one: Explanation) -> None:
     out.print(f"log-odds of {one.target}: {one.score:+.3f}; over unknown words {one.baseline:+.3f}")
-    nodes = [{**node, "value": value} for node, value in zip(places(one.tree), one.contributions, strict=True)]
-    most = max(abs(value) for value in one.contributions)
-    for line in drawn(nodes, one.words, lambda node: _coloured(node["value"], most)):
+    most = max(map(abs, one.contributions))
+    rows = zip(one.contributions, one.phrases, strict=True)
+    texts = [Text.assemble(_coloured(value, most), f"  {printable(phrase)}") for value, phrase in rows]
+    for line in recnn.draw.tree_to_lines(one.drawing().children, texts):
         wide.print(line)
     wide.print("")
 

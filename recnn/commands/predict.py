@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import lazy_loader
 import typer
 from rich.text import Text
 
@@ -19,28 +18,25 @@ from recnn.commands.common import (
     Failures,
     ModelFolder,
     OnDevice,
+    PictureFile,
     Sentences,
-    Svg,
     TreeFile,
-    draw_one,
     either,
     read_model,
     read_sentences,
+    save_pictures,
     wide,
     with_words,
 )
 from recnn.commands.parse import MaxEdges, Timeout, Tokens, parse_one
-from recnn.commands.streams import cell, print_json
+from recnn.commands.streams import print_json
 from recnn.data.parsing import fitting
 
 if TYPE_CHECKING:
     from nltk import Tree
 
-nltk = lazy_loader.load("nltk")
-
 # From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
-_DEEPEST = 100  # levels: with more, the guides of a deep tree would be quadratic in its size
 ModelParser = Annotated[
     str | None,
     typer.Option(
@@ -60,7 +56,7 @@ def predict(
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
     device: OnDevice = "cpu",
-    svg: Svg = None,
+    picture: PictureFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
     """Predict a label for each node of a tree.
@@ -74,13 +70,14 @@ def predict(
     A node of a dependency tree is printed with its own word, and in JSON with the position of this.
     """
     either(sentences, trees)
-    if svg is not None and as_json:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
+    if picture is not None and as_json:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     found = read_model(model, recnn.TreeClassifier, device)
     with Failures() as failures:
         fitted = fitted_trees(found, failures, sentences, trees, parser, tokens, max_edges, timeout)
-        if svg is not None:
-            draw_one((_labelled(_nodes(found, tree), parsers.words_of(tree)) for tree in fitted), svg)
+        if picture is not None:
+            predicted = (found.node_predictions(tree).drawing() for tree in fitted)
+            save_pictures(map(recnn.draw.picture, predicted), picture)
             return
         for tree in fitted:
             nodes, words = _nodes(found, tree), parsers.words_of(tree)
@@ -89,7 +86,7 @@ def predict(
                     del node["parent"]
                 print_json({"sentence": " ".join(words), "words": words, "nodes": with_words(nodes, words)})
             else:
-                for line in drawn(nodes, words, _shown(nodes[0])):
+                for line in _drawn(nodes, words):
                     wide.print(line)
                 wide.print("")
 
@@ -146,24 +143,24 @@ def _fitted(model: recnn.TreeClassifier, trees: Iterable[Tree], failures: Failur
 def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
     """Predict the labels of the nodes of a tree, breadth first from the root."""
     (probabilities,) = model.probabilities([tree])
-    labels = model.config.labels
-    return [
-        {"label": labels[int(row.argmax())], "probabilities": dict(zip(labels, row.tolist(), strict=True)), **place}
-        for row, place in zip(probabilities.cpu(), places(tree), strict=True)
-    ]
-
-
-def places(tree: Tree) -> list[dict[str, Any]]:
-    """Return the span and the parent of each node of a tree, and in a dependency tree the position of its word."""
-    graph = recnn.tree_to_graph(tree)
+    graph = model.graph(tree)
     parents = [-1] * graph.num_nodes()
     for child, parent in zip(*(ends.tolist() for ends in graph.edges()), strict=True):
         parents[child] = parent
-    found = [{"span": span, "parent": above} for span, above in zip(graph.ndata["span"].tolist(), parents, strict=True)]
+    labels = model.config.labels
+    nodes = [
+        {
+            "label": labels[int(row.argmax())],
+            "probabilities": dict(zip(labels, row.tolist(), strict=True)),
+            "span": span,
+            "parent": parent,
+        }
+        for row, span, parent in zip(probabilities.cpu(), graph.ndata["span"].tolist(), parents, strict=True)
+    ]
     if isinstance(tree, parsers.DependencyTree):
-        for node, position in zip(found, graph.ndata["position"].tolist(), strict=True):
+        for node, position in zip(nodes, graph.ndata["position"].tolist(), strict=True):
             node["position"] = position
-    return found
+    return nodes
 
 
 def _own_span(node: dict[str, Any]) -> tuple[int, int]:
@@ -172,52 +169,18 @@ def _own_span(node: dict[str, Any]) -> tuple[int, int]:
     return (position, position) if position else node["span"]
 
 
-def _labelled(nodes: list[dict[str, Any]], words: list[str]) -> Tree:
-    """Make a tree with the predictions as labels."""
-    made = [nltk.Tree(f"{node['label']} {_percent(node)}", []) for node in nodes]
-    before = [0] * len(nodes)  # number of dependents before the word of a node
-    for node, own in zip(nodes[1:], made[1:], strict=True):
-        above = node["parent"]
-        made[above].append(own)
-        before[above] += node["span"][1] < nodes[above].get("position", 0)
-    for node, own, place in zip(nodes, made, before, strict=True):
-        if "position" in node or not own:
-            start, end = _own_span(node)
-            own[place:place] = words[start - 1 : end]
-    return made[0]
-
-
-def _shown(root: dict[str, Any]) -> Callable[[dict[str, Any]], Text]:
-    """Make a function that returns the label and probability of a node, in its colour."""
-    polar = set(root["probabilities"]) == set(corpora.SENTIMENTS)
-    return lambda node: cell(f"{node['label']} {_percent(node)}", _COLOURS[node["label"]] if polar else "bold")
-
-
-def drawn(nodes: list[dict[str, Any]], words: list[str], shown: Callable[[dict[str, Any]], Text]) -> Iterator[Text]:
-    """Draw a tree with one indented line per node.
-
-    Nodes below `_DEEPEST` levels are not indented further, and have the number of their level instead.
-
-    Args:
-        nodes: the nodes, see `places`, breadth first from the root.
-        words: the words of the sentence.
-        shown: function that returns what is shown of a node, before its words.
-    """
-    below: list[list[int]] = [[] for _ in nodes]
-    for index, node in enumerate(nodes[1:], 1):
-        below[node["parent"]].append(index)
-    agenda = [(0, 0, "", "")]  # node, level, guides before it and before the nodes below it
-    while agenda:
-        index, level, guide, rest = agenda.pop()
-        node = nodes[index]
-        deep = f"level {level}: " if level > _DEEPEST else ""
-        phrase = shown_words(words, *_own_span(node))
-        yield Text.assemble((guide, "dim"), deep, shown(node), f"  {printable(phrase)}")
-        for place, child in enumerate(reversed(below[index])):
-            own, more = ("├── ", "│   ") if place else ("└── ", "    ")
-            if level >= _DEEPEST:
-                own = more = ""
-            agenda.append((child, level + 1, rest + own, rest + more))
+def _drawn(nodes: list[dict[str, Any]], words: list[str]) -> Iterator[Text]:
+    """Draw the tree with one indented line per node, each label in its colour, see `recnn.draw.tree_to_lines`."""
+    polar = set(nodes[0]["probabilities"]) == set(corpora.SENTIMENTS)
+    children: list[list[int]] = [[] for _ in nodes]
+    texts = []
+    for index, node in enumerate(nodes):
+        if index:
+            children[node["parent"]].append(index)
+        style = _COLOURS[node["label"]] if polar else "bold"
+        label, phrase = f"{node['label']} {_percent(node)}", shown_words(words, *_own_span(node))
+        texts.append(Text.assemble((printable(label), style), f"  {printable(phrase)}"))
+    return recnn.draw.tree_to_lines(children, texts)
 
 
 def _percent(node: dict[str, Any]) -> str:

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from corpora.vocabulary import Vocabulary
 from recnn.data.datasets import Targets, TreeDataset, word_graph
-from recnn.graphs.convert import batch
+from recnn.graphs.convert import batch, tree_to_graph
 from recnn.layers.heads import Head
 from recnn.models.config import TreeConfig
 from recnn.models.folder import Model
 from recnn.models.phrases import PhraseEncoder
+from recnn.models.predictions import NodePredictions
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -64,3 +65,8 @@ class TreeClassifier(Model, kind="trees"):
         graphs = [self.graph(tree) for tree in trees]
         found = self.head.probabilities(self(batch(graphs)))
         return list(found.split([graph.num_nodes() for graph in graphs]))
+
+    def node_predictions(self, tree: Tree) -> NodePredictions:
+        """Predict the label of each node of a tree; a notebook shows the result as a picture."""
+        (found,) = self.probabilities([tree])
+        return NodePredictions(tree_to_graph(tree), found, self.labels)

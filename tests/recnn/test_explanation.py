@@ -70,7 +70,8 @@ def test_occlusion_is_the_prediction_with_unknown_words(options, node):
 @pytest.mark.parametrize("options", NETWORKS, ids=str)
 def test_integrated_gradients_are_complete(options):
     model = made(**options)
-    found = recnn.explain(model, TREE, "z", "integrated_gradients")
+    with torch.no_grad():
+        found = recnn.explain(model, TREE, "z", "integrated_gradients")
     assert found.contributions[0] == pytest.approx(found.score - found.baseline, abs=1e-4)
     by_span = dict(zip(found.spans, found.contributions, strict=True))
     for span, value in by_span.items():

@@ -6,7 +6,7 @@ import pytest
 
 import recnn as package
 from corpora import bundled_sentiment
-from parsers import brackets
+from parsers import brackets, shaped
 from tests.command_line import recnn, unframed
 
 SENTENCE = "the plot is not very funny ."
@@ -38,9 +38,11 @@ def test_json_of_several_trees(run, tmp_path):
 
 
 def test_a_picture_and_a_phrase(run, tmp_path):
-    status, out, err = recnn("explain", run, "a bad film", "--parser", "left", "--svg", tmp_path / "tree.svg")
+    status, out, err = recnn("explain", run, "a bad film", "--parser", "left", "--picture", tmp_path / "tree.svg")
     assert (status, out, err) == (0, "", "")
-    assert (tmp_path / "tree.svg").read_text().count("</text>") == 5 + 3
+    picture = (tmp_path / "tree.svg").read_text("utf-8")
+    found = package.explain(package.load(run / "best"), shaped(["a", "bad", "film"], "left"))
+    assert all(f">{label}<" in picture for label in (f"{value:+.2f}" for value in found.contributions))
     status, out, err = recnn("explain", run, "a bad film", "bad", "--parser", "left", "--words", 1, 2, "--json")
     assert (status, err) == (1, "recnn: 'bad': no phrase spans (1, 2)\n")
     outside = json.loads(out)["nodes"][2]  # does not reach the phrase, as the network goes up
@@ -51,7 +53,7 @@ WRONG = [
     (["a"], 1, "nowhere: no such folder"),
     (["a", "--method", "magic"], 2, "'magic' is not one of 'occlusion', 'gradient', 'integrated_gradients'"),
     ([], 2, "give either sentences or --trees"),
-    (["a", "--svg", "x", "--json"], 2, "cannot be combined with --json"),
+    (["a", "--picture", "x", "--json"], 2, "cannot be combined with --json"),
 ]
 
 
