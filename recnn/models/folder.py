@@ -46,7 +46,10 @@ class Model(nn.Module, ABC):
     A model is rebuilt as ``type(model)(model.config, *model.vocabularies)``. A subclass defines `Config`,
     `vocabulary_names` if it has not exactly one ``vocabulary``, and the name of its kind in ``model.json``:
 
-        class TreeClassifier(Model, kind="trees"): ...
+        class MyModel(Model, kind="mine"): ...
+
+    The models of this package have a method `predict`, which takes what a user has: sentences, pairs of sentences,
+    texts, or sequences of numbers.
     """
 
     kind: ClassVar[str]
