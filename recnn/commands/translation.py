@@ -189,6 +189,6 @@ def _record(model: recnn.Translator, graph: DGLGraph, words: list[str], candidat
             {"translation": join_words(one, "french"), "log_probability": candidate.log_probability}
             for one, candidate in zip(said, candidates, strict=True)
         ],
-        "nodes": recnn.models.translation.node_names(graph, words),
+        "nodes": recnn.models.sentences.node_names(graph, words),
         "attention": None if weights is None else weights.cpu().tolist(),
     }

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from parsers.api import Parser
 from parsers.errors import InputError
+from parsers.printing import shown_words
 from recnn.data.datasets import batch_of
 from recnn.data.parsing import Sentence, numbered, trees_over
+from recnn.graphs.structure import word_positions
 from recnn.models.folder import Model
 
 if TYPE_CHECKING:
@@ -140,3 +142,14 @@ def _evaluating(model: Model) -> Iterator[None]:
             yield
     finally:
         model.train(training)
+
+
+def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
+    """Names of the nodes: the words of a phrase, or the word of a leaf, of a node in a chain or in a dependency tree.
+
+    Of a phrase of more than 100 words, only the first 100 are shown.
+    """
+    spans = graph.ndata["span"].clone()
+    own = graph.ndata["word"] >= 0
+    spans[own] = word_positions(graph)[own].unsqueeze(1)
+    return [shown_words(words, start, end) for start, end in spans.tolist()]

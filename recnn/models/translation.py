@@ -14,7 +14,6 @@ from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 from corpora.translation import join_words, normalise, split_words
 from corpora.vocabulary import Vocabulary
 from parsers.api import Parser
-from parsers.printing import shown_words
 from parsers.trees import words_of
 from recnn.cells.base import Cell
 from recnn.data.datasets import word_graph
@@ -388,14 +387,3 @@ class Translator(SentenceModel, kind="translation"):
 def _longest(forest: DGLGraph) -> int:
     tree = torch.repeat_interleave(torch.arange(forest.batch_size), forest.batch_num_nodes())
     return 2 * int(tree[forest.ndata["word"] >= 0].bincount().max()) + 10
-
-
-def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
-    """Names of the nodes, to show attention: the words of a phrase, or the word of a leaf or of a node in a chain.
-
-    Of a phrase of more than 100 words, only the first 100 are shown.
-    """
-    spans = graph.ndata["span"].clone()
-    own = graph.ndata["word"] >= 0
-    spans[own] = word_positions(graph)[own].unsqueeze(1)
-    return [shown_words(words, start, end) for start, end in spans.tolist()]
