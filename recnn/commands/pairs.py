@@ -1,17 +1,24 @@
-"""Tasks on pairs of sentences: `recnn train relatedness` and `entailment`."""
+"""Pairs of sentences: `recnn train relatedness` and `entailment`, and predictions for other pairs."""
 
 import math
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import tee
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import typer
 from rich import box
 from rich.table import Table
 
 import corpora
+import parsers
 from corpora.pairs import SentencePair
-from recnn.commands.common import folder_of, out, part_of
+from parsers.errors import InputError, SentenceError
+from recnn.commands.common import Failures, decoded, folder_of, in_chunks, out, part_of, read_sentences
+from recnn.commands.parse import best_trees
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
 from recnn.data.parsing import fitting
@@ -21,6 +28,8 @@ from recnn.settings import values_of
 from recnn.training.options import TreeTraining, WordTraining
 
 if TYPE_CHECKING:
+    from nltk import Tree
+
     from recnn.models.pairs import PairModel
     from recnn.training.objectives.base import Objective
 
@@ -109,3 +118,68 @@ def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
     for name, value in values.items():
         table.add_row(name.replace("_", " "), f"{value:.4f}")
     out.print(table)
+
+
+Placed = tuple[str, tuple[str, str]]
+"""Two sentences with the beginning of their error messages."""
+
+
+def read_pairs(arguments: Sequence[str] | None, file: Path | None, failures: Failures) -> Iterator[Placed]:
+    """Yield pairs of sentences: arguments two by two, or lines of a file or, for ``-``, of standard input."""
+    if file is None and arguments != ["-"]:
+        texts = [text for _, text in read_sentences(arguments, failures)]
+        if len(texts) % 2 and not failures.count:
+            raise typer.BadParameter(f"expected two for each pair, got {len(texts)}", param_hint="SENTENCE...")
+        yield from (("", pair) for pair in zip(texts[0::2], texts[1::2], strict=False))
+        return
+    with ExitStack() as stack:
+        source = sys.stdin.buffer if file is None else stack.enter_context(open(file, "rb"))
+        for place, text in decoded(source, "standard input" if file is None else str(file)):
+            sentences = [] if isinstance(text, InputError) else [part.strip() for part in text.split("\t")]
+            if isinstance(text, InputError):
+                failures.add(InputError(f"{place}{text}"))
+            elif len(sentences) == 2:
+                yield place, (sentences[0], sentences[1])
+            elif text:
+                problem = f"expected a sentence, a tab and a sentence, found columns: {len(sentences)}"
+                failures.add(InputError(f"{place}{problem}"))
+
+
+def predict_pairs(
+    model: "PairModel", pairs: Iterable[Placed], parser: parsers.Parser, tokens: bool, failures: Failures, as_json: bool
+) -> None:
+    """Print the relatedness or the entailment of each pair."""
+    for some in in_chunks(_parsed(pairs, parser, tokens, failures)):
+        texts, trees = zip(*some, strict=True)
+        for (first, second), answer in zip(texts, _answers(model, trees), strict=True):
+            if as_json:
+                print_json({"first": first, "second": second, **answer})
+            elif model.config.answer == "relatedness":
+                out.print(f"{answer['relatedness']:.2f}\t{first}\t{second}")
+            else:
+                best = answer["entailment"]
+                out.print(f"{best}\t{100 * answer['probabilities'][best]:.0f}%\t{first}\t{second}")
+
+
+def _answers(model: "PairModel", trees: "Sequence[tuple[Tree, Tree]]") -> Iterator[dict[str, Any]]:
+    if model.config.answer == "relatedness":
+        yield from ({"relatedness": answer} for answer in model.predict(trees))
+        return
+    for row in model.probabilities(trees).tolist():
+        chances = dict(zip(corpora.ENTAILMENTS, row, strict=True))
+        yield {"entailment": max(chances, key=chances.__getitem__), "probabilities": chances}
+
+
+def _parsed(
+    pairs: Iterable[Placed], parser: parsers.Parser, tokens: bool, failures: Failures
+) -> "Iterator[tuple[tuple[str, str], tuple[Tree, Tree]]]":
+    """Yield each pair with its trees."""
+    given, rest = tee(pairs)
+    found = best_trees(parser, ((place, sentence) for place, pair in rest for sentence in pair), tokens)
+    for _, texts in given:
+        first, second = next(found), next(found)
+        if not isinstance(first, SentenceError) and not isinstance(second, SentenceError):
+            yield texts, (first, second)
+        for tree in (first, second):
+            if isinstance(tree, SentenceError):
+                failures.add(tree)
