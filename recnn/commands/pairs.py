@@ -15,13 +15,14 @@ from rich.table import Table
 
 import corpora
 import parsers
-from corpora.pairs import SentencePair
+from corpora.pairs import SentencePair, placed_pairs
 from parsers.errors import InputError, SentenceError
+from parsers.printing import printable
 from recnn.commands.common import Failures, decoded, folder_of, in_chunks, out, part_of, read_sentences
 from recnn.commands.parse import best_trees
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
-from recnn.data.parsing import fitting
+from recnn.data.parsing import trees_over
 from recnn.data.sources import FolderData
 from recnn.models.config import PairConfig, PairNetworkConfig
 from recnn.settings import values_of
@@ -73,24 +74,35 @@ def _pairs(
     from recnn.training.objectives.pairs import PairObjective
 
     folder = Path(folder_of(data.data))
-    train, dev = ([_fitting(pair, network) for pair in _read(folder, part, answer)] for part in ("train", "dev"))
+    train, dev = (_with_trees(_read(folder, part, answer), network) for part in ("train", "dev"))
     return PairObjective(PairConfig(answer=answer, **values_of(network)), training, train, dev, words)
 
 
-def _read(folder: Path, part: Literal["train", "dev"], answer: Answer) -> Iterator[SentencePair]:
+def _read(folder: Path, part: Literal["train", "dev"], answer: Answer) -> Iterator[tuple[str, SentencePair]]:
     if (folder / part).is_dir():
-        return corpora.read_tree_pairs(folder / part, answer)
+        return _in_file(folder / part, answer)
     if (whole := folder / "SICK.txt").exists():
-        return corpora.read_sick(whole, {"train": "TRAIN", "dev": "TRIAL"}[part])
-    return corpora.read_sick(part_of(folder, part))
+        return _in_file(whole, answer, {"train": "TRAIN", "dev": "TRIAL"}[part])
+    return _in_file(part_of(folder, part), answer)
 
 
-def _fitting(pair: SentencePair, network: PairNetworkConfig) -> SentencePair:
-    """Check that the trees of a pair fit the network, if they are given."""
-    for sentence in (pair.first, pair.second):
-        if not isinstance(sentence, str):
-            fitting(sentence, network.max_children)
-    return pair
+def _in_file(path: Path, answer: Answer, part: str | None = None) -> Iterator[tuple[str, SentencePair]]:
+    """Read the pairs of a file, or of a folder with their trees, each with the beginning of its error messages."""
+    if path.is_dir():
+        return ((f"{path}, pair {pair.name}: ", pair) for pair in corpora.read_tree_pairs(path, answer))
+    return ((f"{path}, line {line}: ", pair) for line, pair in placed_pairs(path, part))
+
+
+def _with_trees(pairs: Iterable[tuple[str, SentencePair]], network: PairNetworkConfig) -> list[SentencePair]:
+    """Parse the sentences of pairs that have no trees.
+
+    Raises:
+        InputError: a sentence has no parse, or a tree does not fit the network; with the place of its pair.
+    """
+    read = list(pairs)
+    sentences = (sentence for _, pair in read for sentence in (pair.first, pair.second))
+    trees = trees_over(sentences, network.root_parser, network.max_children, lambda index: read[index // 2][0])
+    return [pair._replace(first=next(trees), second=next(trees)) for _, pair in read]
 
 
 def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
@@ -98,9 +110,8 @@ def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
     from recnn.data.batches import TreeBatches
     from recnn.training.objectives.pairs import pair_dataset, pair_measures
 
-    trees = Path(data).is_dir()
-    read = corpora.read_tree_pairs(data, model.config.answer) if trees else corpora.read_sick(data)
-    pairs = pair_dataset([_fitting(pair, model.config) for pair in read], model.config, model.vocabulary)
+    read = _with_trees(_in_file(Path(data), model.config.answer), model.config)
+    pairs = pair_dataset(read, model.config, model.vocabulary)
     measures = pair_measures(model.config)
     for indices in TreeBatches(pairs.sizes, nodes=4096, shuffle=False):
         batch = pairs[indices]
@@ -154,11 +165,13 @@ def predict_pairs(
         for (first, second), answer in zip(texts, _answers(model, trees), strict=True):
             if as_json:
                 print_json({"first": first, "second": second, **answer})
-            elif model.config.answer == "relatedness":
-                out.print(f"{answer['relatedness']:.2f}\t{first}\t{second}")
+                continue
+            if model.config.answer == "relatedness":
+                shown = f"{answer['relatedness']:.2f}"
             else:
                 best = answer["entailment"]
-                out.print(f"{best}\t{100 * answer['probabilities'][best]:.0f}%\t{first}\t{second}")
+                shown = f"{best}\t{100 * answer['probabilities'][best]:.0f}%"
+            print(shown, printable(first), printable(second), sep="\t")  # rich would make spaces of tabs
 
 
 def _answers(model: "PairModel", trees: "Sequence[tuple[Tree, Tree]]") -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -17,7 +17,7 @@ from parsers.api import Parser
 from parsers.trees import words_of
 from recnn.cells.base import Cell
 from recnn.data.datasets import word_graph
-from recnn.data.parsing import Sentence, numbered
+from recnn.data.parsing import Sentence
 from recnn.graphs.structure import word_positions
 from recnn.layers.attention import Attention, BahdanauAttention, LuongAttention, Memory
 from recnn.layers.encoder import Encoder
@@ -184,16 +184,9 @@ class Translator(SentenceModel, kind="translation"):
         source = words_of(tree) if self.config.model == "sequence" else tree
         return word_graph(source, self.source, self.config.subwords)
 
-    def graphs(
-        self, sources: Iterable[Sequence[str] | Tree], place: Callable[[int], str] = numbered
-    ) -> Iterator[DGLGraph]:
-        """Convert source sentences to graphs: chains of words, or trees, which are parsed where there are none.
-
-        Args:
-            sources: words of each sentence, or a tree over them.
-            place: see `trees`.
-        """
-        return map(self.graph, self.trees(sources, place=place))
+    def graphs(self, sources: Iterable[Sequence[str] | Tree]) -> Iterator[DGLGraph]:
+        """Convert source sentences to graphs: chains of words, or trees, which are parsed where there are none."""
+        return map(self.graph, self.trees(sources))
 
     def forward(self, forest: DGLGraph, read: Tensor) -> Tensor:
         """Compute the scores (T, B, V) of each target word, given the words before it.
