@@ -81,7 +81,7 @@ class TreeAutoencoder(SentenceModel, kind="autoencoder"):
     Without ``normalise`` the vectors of phrases shrink, as small vectors have small errors. Word vectors are not
     normalised: trained on the reconstruction alone they collapse, so they are frozen unless ``learn_words`` is set.
 
-    Here the weights are random; those of a training run are read by ``recnn.load("autoencoder/best")``.
+    Here the weights are random; those of a training run are read by ``recnn.load("autoencoder")``.
 
     >>> import corpora, recnn
     >>> config = recnn.AutoencoderConfig(labels=())

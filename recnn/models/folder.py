@@ -159,7 +159,7 @@ def load(folder: str | Path) -> Model:
     afterwards. While another process replaces the folder, either the older or the newer model is loaded.
 
     Args:
-        folder: folder of the model.
+        folder: folder of the model, or of a training run for its best model.
 
     Raises:
         ModelError: the folder does not hold a model, a file in it is malformed or does not fit the others, or a weight
@@ -167,7 +167,7 @@ def load(folder: str | Path) -> Model:
         CorpusError: a vocabulary is malformed.
         OSError: a file cannot be read.
     """
-    folder = Path(folder)
+    folder = model_in(folder)
     kinds = _kinds()
     with ExitStack() as stack:
         files = _opened(folder, stack)

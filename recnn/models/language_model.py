@@ -39,7 +39,7 @@ class LanguageModel(Model, kind="language_model"):
     if D and H differ, else the identity. Without, E P is a single matrix (V, H) of the output layer. The end of a line
     is also the token t_0 before the start of a text.
 
-    Here the weights are random; those of a training run are read by ``recnn.load("lm/best")``.
+    Here the weights are random; those of a training run are read by ``recnn.load("lm")``.
 
     >>> import corpora, recnn
     >>> model = recnn.LanguageModel(recnn.LanguageModelConfig(), corpora.Vocabulary([*"\n abcdefgh"]))

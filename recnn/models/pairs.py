@@ -30,7 +30,7 @@ class PairModel(SentenceModel, kind="pairs"):
     Both sentences share one `PhraseEncoder`. The output layer is that of Tai, Socher and Manning 2015, section 4.2
     (`recnn.RelatednessHead`), or `recnn.PairHead` for classes.
 
-    Here the weights are random; those of a training run are read by ``recnn.load("relatedness/best")``.
+    Here the weights are random; those of a training run are read by ``recnn.load("relatedness")``.
 
     >>> import corpora, recnn
     >>> config = recnn.PairConfig(parser="balanced")

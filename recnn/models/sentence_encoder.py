@@ -20,7 +20,7 @@ from parsers.trees import words_of
 from recnn.data.parsing import Sentence
 from recnn.errors import ModelError
 from recnn.graphs.devices import chosen_device
-from recnn.models.folder import Model, load, model_in
+from recnn.models.folder import Model, load
 from recnn.models.sentences import SentenceModel, node_names
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class SentenceEncoder:
     """
 
     def __init__(self, model: str | Path | Model, parser: str | Parser | None = None) -> None:
-        found = model if isinstance(model, Model) else load(model_in(model))
+        found = model if isinstance(model, Model) else load(model)
         if not isinstance(found, SentenceModel):
             where = "" if isinstance(model, Model) else f"{model}: "
             others = "models of kind 'trees', 'pairs', 'autoencoder' and 'translation' have one"

@@ -26,7 +26,7 @@ class SequenceModel(Model, kind="sequences"):
     predicted numbers are brought back to their units, with means and deviations that are saved with the model
     (`standardise`).
 
-    Here the weights are random; those of a training run are read by ``recnn.load("echo/best")``.
+    Here the weights are random; those of a training run are read by ``recnn.load("echo")``.
 
     >>> import recnn, torch
     >>> config = recnn.SequenceConfig(inputs=1, outputs=5, task="classes", steps="many-to-one")

@@ -57,7 +57,7 @@ class SpanParser(Model, kind="parser"):
     with the same words are one label, ``S+VP``. As W_1 v(i, j) is a difference of W_1 [f; b] at two positions, W_1
     is applied n + 1 times, not n (n + 1) / 2 times. The tag of a word is predicted from [f_t; b_t].
 
-    The weights of a training run are read by ``recnn.load("parser/best")``; here are those of `english`.
+    The weights of a training run are read by ``recnn.load("parser")``; here are those of `english`.
 
     >>> import parsers, recnn
     >>> from recnn.models.trained_parser import ENGLISH

@@ -110,7 +110,7 @@ class Translator(SentenceModel, kind="translation"):
 
     Without attention this is the encoder-decoder of Cho et al. and Sutskever et al. 2014.
 
-    Here the weights are random; those of a training run are read by ``recnn.load("translation/best")``.
+    Here the weights are random; those of a training run are read by ``recnn.load("translation")``.
 
     >>> import corpora, recnn
     >>> english = corpora.Vocabulary(["i", "am", "here", "."])

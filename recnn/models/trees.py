@@ -28,7 +28,7 @@ class TreeClassifier(SentenceModel, kind="trees"):
     """Classifier of the nodes of a forest: word vectors and a network (`PhraseEncoder`) and an output layer (`Head`).
 
     `predict` labels sentences, `predict_trees` each of their phrases. Here the weights are random; those of a training
-    run are read by ``recnn.load("runs/lstm/best")``.
+    run are read by ``recnn.load("runs/lstm")``.
 
     >>> from nltk import Tree
     >>> import corpora, recnn
