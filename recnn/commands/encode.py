@@ -192,10 +192,10 @@ class _Trained:
 
     def __call__(self, trees: Sequence[Tree]) -> Iterator[recnn.NodeStates]:
         found = self.encoder.encode(trees, show_progress_bar=False, convert_to_numpy=False, output="nodes")
+        model = self.encoder.model
+        chains = isinstance(model, recnn.Translator) and model.config.model == "sequence"
         for tree, hidden in zip(trees, found, strict=True):
-            graph = recnn.tree_to_graph(tree)
-            if len(hidden) < graph.num_nodes():  # of the words only, in a translator over sequences
-                graph = recnn.sequence_to_graph(parsers.words_of(tree))
+            graph = recnn.sequence_to_graph(parsers.words_of(tree)) if chains else recnn.tree_to_graph(tree)
             yield recnn.NodeStates(graph, recnn.HiddenState(hidden.cpu()))
 
 

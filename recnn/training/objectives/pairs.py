@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from corpora.pairs import ENTAILMENTS, SentencePair
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
-from parsers.tokens import tokenize
+from parsers.tokens import tokens_and_words
 from parsers.trees import words_of
 from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import PairDataset, Pairs
@@ -101,7 +101,7 @@ def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: 
 
 
 def _words(sentence: str | Tree) -> list[str]:
-    return words_of(sentence) if isinstance(sentence, Tree) else tokenize(sentence)
+    return words_of(sentence) if isinstance(sentence, Tree) else tokens_and_words(sentence)[1]
 
 
 def pair_measures(config: PairConfig) -> dict[str, Measure]:
