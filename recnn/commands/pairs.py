@@ -178,7 +178,7 @@ def _answers(model: "PairModel", trees: "Sequence[tuple[Tree, Tree]]") -> Iterat
     if model.config.answer == "relatedness":
         yield from ({"relatedness": answer} for answer in model.predict(trees))
         return
-    for row in model.probabilities(trees).tolist():
+    for row in model.probabilities(trees).cpu().tolist():
         chances = dict(zip(corpora.ENTAILMENTS, row, strict=True))
         yield {"entailment": max(chances, key=chances.__getitem__), "probabilities": chances}
 

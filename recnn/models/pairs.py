@@ -118,7 +118,7 @@ class PairModel(SentenceModel, kind="pairs"):
         Raises:
             InputError: a pair does not have two sentences, or see `trees`.
         """
-        answers = self._answers(self._scores(pairs, parser, batch_size)).tolist()
+        answers = self._answers(self._scores(pairs, parser, batch_size)).cpu().tolist()
         return answers if self.config.answer == "relatedness" else [ENTAILMENTS[answer] for answer in answers]
 
     def probabilities(

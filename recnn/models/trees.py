@@ -110,8 +110,8 @@ class TreeClassifier(SentenceModel, kind="trees"):
             InputError: see `trees`.
         """
         trees = self.trees(sentences, parser, roots=True)
-        best = self.each(trees, lambda forest: self.head(self.root_states(forest)).argmax(1).tolist(), batch_size)
-        return [self.config.labels[label] for label in best]
+        best = self.each(trees, lambda forest: self.head(self.root_states(forest)).argmax(1).cpu(), batch_size)
+        return [self.config.labels[int(label)] for label in best]
 
     def predict_trees(
         self, sentences: Iterable[Sentence], parser: str | Parser | None = None, batch_size: int = 32
