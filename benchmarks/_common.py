@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
 from nltk import Tree
 from rich.console import Console
@@ -20,6 +21,7 @@ EXAMPLES_A_ROUND = 32  # trees or sentences: small batches are many in a round, 
 Repeats = Annotated[int, typer.Option(min=1, help="Rounds.")]
 Threads = Annotated[int, typer.Option(min=1, help="Of torch.")]
 Modes = Annotated[list[str], typer.Option(help="train, infer, or both.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or another device of torch.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a row.")]
 
 
@@ -54,6 +56,13 @@ def random_trees(count: int, generator: random.Random) -> list[Tree]:
 def difference(found: Tensor, expected: Tensor) -> float:
     """The largest, as a share of the largest expected number."""
     return float((found - expected).abs().max() / expected.abs().max())
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, when all that a device was asked for is done."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return perf_counter()
 
 
 def in_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, np.ndarray]:

@@ -21,7 +21,6 @@ import sys
 from functools import partial
 from itertools import product
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated, Any
 
 import numpy as np
@@ -30,11 +29,13 @@ import typer
 from _common import (
     EXAMPLES_A_ROUND,
     AsJson,
+    Device,
     Modes,
     Repeats,
     Report,
     Threads,
     among,
+    clock,
     difference,
     in_turns,
     random_length,
@@ -60,10 +61,11 @@ def numbers(batch: Batch) -> Tensor:
     return batch.data if isinstance(batch, PackedSequence) else batch
 
 
-def make_batch(lengths: list[int], size: int, layout: str) -> Batch:
+def make_batch(lengths: list[int], size: int, layout: str, device: str) -> Batch:
     """Random sentences of these lengths, which ask for gradients."""
     sentences = [torch.randn(length, size) for length in lengths]
     batch: Batch = pack_sequence(sentences, enforce_sorted=False) if layout == "packed" else pad_sequence(sentences)
+    batch = batch.to(device)
     numbers(batch).requires_grad_()
     return batch
 
@@ -84,12 +86,12 @@ def step(net: nn.Module, batch: Batch, train: bool) -> None:
 
 def seconds(net: nn.Module, batches: list[Batch], train: bool) -> float:
     """Of a step, the mean over the batches."""
-    spent = 0.0
+    spent, device = 0.0, numbers(batches[0]).device
     for batch in batches:
         forget(net, batch)
-        start = perf_counter()
+        start = clock(device)
         step(net, batch, train)
-        spent += perf_counter() - start
+        spent += clock(device) - start
     return spent / len(batches)
 
 
@@ -141,6 +143,7 @@ def main(
     engine: Annotated[str, typer.Option(help="Engine of recnn: auto, levels or torch.")] = "auto",
     repeats: Repeats = 15,
     threads: Threads = 2,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Of lengths, inputs and weights.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -162,15 +165,15 @@ def main(
 
     drawn = {many: [lengths(many) for _ in range(max(1, EXAMPLES_A_ROUND // many))] for many in batch}
     ways = [False, True] if bidirectional is None else [bidirectional]
-    title = f"Time of torch.nn / time of recnn, median and quartiles; {sizes}, {threads} threads"
+    title = f"Time of torch.nn / time of recnn, median and quartiles; {sizes}, {device}, {threads} threads"
     columns = "", "layers", "ways", "layout", "batch", "mode", "ms torch", "ms recnn", "ratio", "quartiles"
     report = Report(as_json, *columns, title=title, caption="ratio above 1: recnn is quicker")
     for many, how_laid in product(batch, layout):
-        batches = [make_batch(some, inputs, how_laid) for some in drawn[many]]
+        batches = [make_batch(some, inputs, how_laid, device) for some in drawn[many]]
         for name, deep, both in product(kind, layers, ways):
             torchs, recnns = NETWORKS[name]
-            theirs = torchs(inputs, hidden, deep, bidirectional=both)
-            ours = recnns(inputs, hidden, deep, bidirectional=both, engine=engine)
+            theirs = torchs(inputs, hidden, deep, bidirectional=both, device=device)
+            ours = recnns(inputs, hidden, deep, bidirectional=both, engine=engine, device=device)
             ours.load_state_dict(theirs.state_dict())
             for one in batches:
                 check(theirs, ours, one)

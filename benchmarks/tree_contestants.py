@@ -19,11 +19,11 @@ for, its evaluation orders and batched input.
 
 # ruff: noqa: D101, D102 - the text above says what each contestant is, and `Levels` what its methods are
 
-from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from _common import clock
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -67,6 +67,7 @@ class Levels(nn.Module):
     package = "torch"
     engine: Literal["levels", "dgl"] = "levels"
     same = True
+    only_cpu = False
 
     def __init__(self, cell: recnn.LSTMCell, forests: list[Forest]) -> None:
         super().__init__()
@@ -96,10 +97,11 @@ class Levels(nn.Module):
 
     def seconds(self, train: bool) -> float:
         """Of a step, the mean over the forests."""
-        start = perf_counter()
+        device = self.forests[0].x.device
+        start = clock(device)
         for forest in self.forests:
             self.step(forest, train)
-        return (perf_counter() - start) / len(self.forests)
+        return (clock(device) - start) / len(self.forests)
 
 
 class Reference(Levels):
@@ -110,10 +112,12 @@ class LevelsSum(Levels):
     same = False
 
     def make(self, cell: recnn.LSTMCell) -> None:
-        self.cell = recnn.LSTMCell(cell.input_size, cell.hidden_size, "sum")
+        self.cell = recnn.LSTMCell(cell.input_size, cell.hidden_size, "sum").to(cell.weight_ih.device)
 
 
 class Example(Levels):
+    only_cpu = True  # as DGL's wheels are
+
     def make(self, cell: recnn.LSTMCell) -> None:
         weights = weights_of(cell)
         self.W_iou, self.U, self.b_iou = (weights.joined(kind, "iog") for kind in "WUb")
@@ -150,7 +154,8 @@ class ChildSum(Levels):
     def make(self, cell: recnn.LSTMCell) -> None:
         import treelstm
 
-        self.net = treelstm.TreeLSTM(cell.input_size, cell.hidden_size)
+        device = cell.weight_ih.device
+        self.net = treelstm.TreeLSTM(cell.input_size, cell.hidden_size).to(device)
         self.given: dict[int, dict[str, Tensor]] = {}
         for forest in self.forests:
             rows, trees = forest.x.split(forest.graph.batch_num_nodes().tolist()), []
@@ -161,8 +166,8 @@ class ChildSum(Levels):
                 node_order, edge_order = (torch.from_numpy(order) for order in orders)
                 order = {"node_order": node_order, "edge_order": edge_order}
                 trees.append({"features": x, "adjacency_list": edges, **order})
-            self.given[id(forest)] = treelstm.batch_tree_input(trees)
-            del self.given[id(forest)]["tree_sizes"]
+            given = treelstm.batch_tree_input(trees)
+            self.given[id(forest)] = {name: part.to(device) for name, part in given.items() if name != "tree_sizes"}
 
     def forward(self, forest: Forest) -> Tensor:
         hidden: Tensor = self.net(**self.given[id(forest)])[0]
@@ -194,6 +199,7 @@ class OneNode(Levels):
 
 class DyNet(Levels):
     package = "dynet"
+    only_cpu = True
 
     def make(self, cell: recnn.LSTMCell) -> None:
         import dynet_config
@@ -257,10 +263,11 @@ class Floor(Levels):
         for forest in self.forests:
             inner = sum(map(bool, forest.children))
             leaves = len(forest.children) - inner
-            a, b = torch.ones(inner, 2 * H), torch.ones(2 * H, 5 * H)
-            start = perf_counter()
+            device = forest.x.device
+            a, b = torch.ones(inner, 2 * H, device=device), torch.ones(2 * H, 5 * H, device=device)
+            start = clock(device)
             torch.mm(a, b)
-            spent += perf_counter() - start
+            spent += clock(device) - start
             done += inner * 2 * H * 5 * H
             needed += (2 if train else 1) * leaves * D * 3 * H + (3 if train else 1) * inner * 2 * H * 5 * H
         return spent * needed / done / len(self.forests)

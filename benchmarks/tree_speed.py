@@ -27,6 +27,7 @@ import typer
 from _common import (
     EXAMPLES_A_ROUND,
     AsJson,
+    Device,
     Modes,
     Repeats,
     Report,
@@ -46,7 +47,7 @@ from corpora.treebanks import read_trees
 NOTES = "pytorch-tree-lstm against levels-sum, all others against levels; dynet has one thread; floor: ours / floor"
 
 
-def make_forest(trees: list[Tree], size: int) -> Forest:
+def make_forest(trees: list[Tree], size: int, device: str) -> Forest:
     """The graph of the trees, and random inputs for their leaves."""
     graph = recnn.batch([recnn.tree_to_graph(tree) for tree in trees])
     children: list[list[int]] = [[] for _ in range(graph.num_nodes())]
@@ -56,7 +57,7 @@ def make_forest(trees: list[Tree], size: int) -> Forest:
         raise typer.BadParameter("every phrase of more than one word must have two parts")
     x = torch.randn(len(children), size) * (graph.ndata["word"] >= 0).unsqueeze(1)
     recnn.schedule(graph)
-    return Forest(graph, x, children)
+    return Forest(graph, x.to(device), children)
 
 
 def check(nets: dict[str, Levels], forest: Forest) -> None:
@@ -90,6 +91,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(CONTESTANTS)}; the levels always run.")] = None,
     repeats: Repeats = 15,
     threads: Threads = 2,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Of trees, inputs and weights.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -105,17 +107,23 @@ def main(
         if importlib.util.find_spec(kind.package) is None:
             print(f"{name} is left out: {kind.package} is not installed", file=sys.stderr)
             del wanted[name]
+        elif device != "cpu" and kind.only_cpu:
+            print(f"{name} is left out: it runs on the CPU only", file=sys.stderr)
+            del wanted[name]
 
-    title = f"Time of others / time of recnn, median and quartiles; {threads} threads"
+    title = f"Time of others / time of recnn, median and quartiles; {device}, {threads} threads"
     columns = "sizes", "trees", "mode", "", "ms a step", "ratio", "quartiles"
     report = Report(as_json, *columns, title=title, caption=NOTES)
     for size in sizes:
         inputs, hidden = map(int, size.split("x"))
-        cell = recnn.LSTMCell(inputs, hidden, arity=2)
+        cell = recnn.LSTMCell(inputs, hidden, arity=2).to(device)
         for many in batch:
             forests = [
-                make_forest(generator.choices(corpus, k=many) if corpus else random_trees(many, generator), inputs)
-                for _ in range(max(1, EXAMPLES_A_ROUND // many))
+                make_forest(some, inputs, device)
+                for some in (
+                    generator.choices(corpus, k=many) if corpus else random_trees(many, generator)
+                    for _ in range(max(1, EXAMPLES_A_ROUND // many))
+                )
             ]
             nets = {name: kind(cell, forests) for name, kind in wanted.items()}
             check(nets, forests[0])

@@ -1,18 +1,25 @@
 """The chains of a batch of sequences, and which of them are kept for the next batch of the same lengths."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from recnn.cells.base import Cell
+from recnn.engines import dgl
 from recnn.engines.propagate import walk
+from recnn.graphs import _dgl
 from recnn.graphs.devices import to_device_of
 from recnn.graphs.plan import Direction, indices
 from recnn.graphs.schedule import Schedule, chains
 from recnn.layers.encoder import Forest
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
 
 _AGAINST: dict[Direction, Direction] = {"up": "down", "down": "up"}
 
@@ -49,6 +56,37 @@ class Chains(Forest):
             return type(state)(*(part[: self.schedule.trees] for part in state))
         last = to_device_of(self._last, state.hidden)
         return type(state)(*(part.index_select(0, last) for part in state))
+
+
+class DGLChains(Chains):
+    """Chains whose states are computed by DGL's message passing."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__(schedule)
+        self._order = schedule.tree.argsort(stable=True)  # DGL numbers the nodes of a batch graph by graph
+        self._graph = chain_graph(schedule.tree.bincount())
+
+    def walk(self, cell: Cell, x: Tensor, direction: Direction, initial: Any, everywhere: bool) -> Any:
+        """Compute the states of all nodes; see `Forest.walk`."""
+        state = dgl.run(cell, self._graph, direction, x, initial=initial, row=self._order)
+        back = to_device_of(self._order.argsort(), x)
+        return type(state)(*(part.index_select(0, back) for part in state))
+
+
+def chain_graph(lengths: Tensor) -> DGLGraph:
+    """Make a batch of chains with edges from each step to the next.
+
+    Args:
+        lengths: (B,) number of steps of each, positive.
+    """
+    ends = lengths.cumsum(0) - 1
+    time = torch.arange(int(lengths.sum()))
+    steps = time[~torch.isin(time, ends)]
+    graph = _dgl.graph((steps, steps + 1), num_nodes=len(time))
+    graph.edata["slot"] = torch.zeros_like(steps)
+    graph.set_batch_num_nodes(lengths)
+    graph.set_batch_num_edges(lengths - 1)
+    return graph
 
 
 _kept: OrderedDict[tuple[int, ...], Chains] = OrderedDict()  # the most recently used last

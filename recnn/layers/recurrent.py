@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +13,16 @@ from recnn.cells.base import Cell
 from recnn.engines import torch_kernels
 from recnn.engines.torch_kernels import TorchFunction
 from recnn.errors import GraphError
-from recnn.graphs import _dgl
 from recnn.graphs.compiler import uncompiled
 from recnn.graphs.devices import is_autocast, with_data
 from recnn.graphs.schedule import Schedule, schedule
-from recnn.layers.chains import Chains, chains_of
+from recnn.layers.chains import Chains, DGLChains, chain_graph, chains_of
 from recnn.layers.encoder import Encoder
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
-SequenceEngine = Literal["auto", "levels", "torch"]
+SequenceEngine = Literal["auto", "levels", "torch", "dgl"]
 MergeMode = Literal["concat", "sum", "mul", "ave"] | None
 _MERGES: dict[str | None, Any] = {"concat": "concat", "sum": "sum", "mul": "mul", "ave": "ave", None: "none"}
 
@@ -53,8 +52,9 @@ class Recurrent(nn.Module):
         return_cell_states: also return the cell states of the last layer at all steps, as a third value.
         engine: "torch" calls the functions of torch.nn, with cuDNN's and oneDNN's kernels; they need cells with the
             equations of torch.nn, and torch's ways to stack and merge them. "levels" is the loop of this package, which
-            has everything, second derivatives and `torch.func` too. "auto" takes torch's functions where they can be
-            used and are quicker, see `recnn.engines.torch_kernels.is_quicker`.
+            has everything, second derivatives and `torch.func` too. "dgl" is DGL's message passing over the chains,
+            the slow reference of the others. "auto" takes torch's functions where they can be used and are quicker, see
+            `recnn.engines.torch_kernels.is_quicker`, else "levels".
 
     Shapes:
         input: (T, B, D), (B, T, D) with ``batch_first``, (T, D) without a batch, or a `PackedSequence`.
@@ -113,8 +113,8 @@ class Recurrent(nn.Module):
         self.merge_mode = merge_mode
         self.return_sequences = return_sequences
         self.return_cell_states = return_cell_states
-        if engine not in ("auto", "levels", "torch"):
-            raise ValueError(f"engine must be one of 'auto', 'levels', 'torch', got {engine!r}")
+        if engine not in get_args(SequenceEngine):
+            raise ValueError(f"engine must be one of {', '.join(map(repr, get_args(SequenceEngine)))}, got {engine!r}")
         self.engine = engine
         if engine == "torch" and self._torch_function() is None:
             raise ValueError(
@@ -135,7 +135,7 @@ class Recurrent(nn.Module):
         self._check_input(input)
         if isinstance(input, Tensor) and not input.numel() and input.dim() == 3:
             return self._of_nothing(input)
-        function = None if self.engine == "levels" else self._torch_function()
+        function = self._torch_function() if self.engine in ("auto", "torch") else None
         if function is not None:
             first = self.encoder.cells[0]
             onednn = function is torch_kernels.LSTM_FUNCTION and first.output_size == first.hidden_size
@@ -145,9 +145,11 @@ class Recurrent(nn.Module):
 
     @uncompiled
     def _by_levels(self, input: Tensor | PackedSequence, hx: Any) -> tuple[Any, ...]:
-        """Compute what `forward` does by the loop of this package."""
+        """Compute what `forward` does by the loop of this package, or by DGL's message passing."""
         data, forest, order = self._sequences(input)
         schedule = forest.schedule
+        if self.engine == "dgl":
+            forest = DGLChains(schedule)
         initial = None if hx is None else self._initial(hx, input, schedule.trees, order)
         state, layers = self.encoder.run(forest, data, initial)
         ways = self.encoder.directions
@@ -232,15 +234,11 @@ class Recurrent(nn.Module):
         self._check_input(input)
         data, forest, order = self._sequences(input)
         chain = forest.trees()
-        graphs = []
-        for number in range(forest.schedule.trees) if order is None else order.tolist():
-            rows = (chain == number).nonzero().squeeze(1)
-            time = torch.arange(len(rows))
-            graph = _dgl.graph((time[:-1], time[1:]), num_nodes=len(rows))
-            graph.edata["slot"] = torch.zeros(len(rows) - 1, dtype=torch.int64)
-            graph.ndata["x"] = data[rows].detach().cpu()
-            graphs.append(graph)
-        return _dgl.batch(graphs)
+        if order is not None:
+            chain = order.cpu().argsort()[chain]
+        graph = chain_graph(chain.bincount())
+        graph.ndata["x"] = data[chain.argsort(stable=True)].detach().cpu()
+        return graph
 
     @staticmethod
     def from_graph(graph: DGLGraph) -> PackedSequence:

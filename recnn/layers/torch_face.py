@@ -130,7 +130,7 @@ class TorchFace(Recurrent, nn.RNNBase):
         if self._fixed != (now := _FIXED_OF(self.__dict__)):
             name, was, is_now = next(row for row in zip(_FIXED, self._fixed, now, strict=True) if row[1] != row[2])
             raise RuntimeError(f"{name} cannot be changed after construction: it was {was!r}, and is {is_now!r}")
-        if self._is_torchs and self.engine != "levels" and self._can_call_torch(input):
+        if self._is_torchs and self.engine in ("auto", "torch") and self._can_call_torch(input):
             onednn = self.mode == "LSTM" and not self.proj_size
             if self.engine == "torch" or self._is_quicker(input, hx, onednn):
                 found: tuple[Any, ...] = self._torch_class.forward(self, input, hx)
@@ -145,7 +145,8 @@ class TorchFace(Recurrent, nn.RNNBase):
         elif not input.numel():
             return False
         watched = "run" in self._modules["encoder"].__dict__
-        return not watched and [getattr(weight, "shape", None) for weight in self._flat_weights] == self._shapes
+        weights = self._flat_weights
+        return not watched and [None if weight is None else weight.shape for weight in weights] == self._shapes
 
     def _use_settings(self) -> None:
         """Bring the encoder in step with the attributes of this module."""
@@ -170,7 +171,8 @@ class TorchFace(Recurrent, nn.RNNBase):
     @property
     def _flat_weights(self) -> list[Any]:
         """The weights as they are now, for methods of torch.nn, which would keep a list of those they have seen."""
-        return [getattr(self, name, None) for name in self._flat_weights_names]
+        own = self._parameters  # where most of them are, and a look-up takes a third of the time
+        return [own[name] if name in own else getattr(self, name, None) for name in self._flat_weights_names]
 
     @_flat_weights.setter
     def _flat_weights(self, value: Any) -> None:

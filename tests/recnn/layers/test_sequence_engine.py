@@ -45,18 +45,19 @@ def with_gradients(network, input, state):
 @pytest.mark.parametrize("options", [{}, {"bidirectional": True, "num_layers": 2}, {"bias": False}, {"proj_size": 2}])
 @pytest.mark.parametrize("return_sequences", [True, False])
 @pytest.mark.parametrize("begun", [True, False])
-def test_both_engines_give_the_same(kind, layout, options, return_sequences, begun):
+def test_all_engines_give_the_same(kind, layout, options, return_sequences, begun):
     if "proj_size" in options and kind is not recnn.LSTM:
         options = {"num_layers": 3}
     options = {**options, "batch_first": layout == "batch first", "return_sequences": return_sequences, "dtype": F64}
-    by_torch, by_us = (kind(D, H, engine=engine, **options) for engine in ("torch", "levels"))
-    by_us.load_state_dict(by_torch.state_dict())
+    by_torch, *others = (kind(D, H, engine=engine, **options) for engine in ("torch", "levels", "dgl"))
     input = inputs_of(layout)
-    state = by_us(input)[1]
-    state = [torch.randn_like(part) for part in tensors_of(state)] if begun else None
-    for one, other in zip(with_gradients(by_torch, input, state), with_gradients(by_us, input, state), strict=True):
-        for found, expected in zip(one, other, strict=True):
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+    state = [torch.randn_like(part) for part in tensors_of(by_torch(input)[1])] if begun else None
+    expected = with_gradients(by_torch, input, state)
+    for other in others:
+        other.load_state_dict(by_torch.state_dict())
+        for some, wanted in zip(with_gradients(other, input, state), expected, strict=True):
+            for one, right in zip(some, wanted, strict=True):
+                torch.testing.assert_close(one, right, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("arity", [1, "sum"])
@@ -218,5 +219,5 @@ def test_the_loop_is_chosen_by_name(kind, calls):
         with torch.no_grad():
             kind(D, H, engine=engine, bidirectional=bidirectional)(torch.randn(6, 3, D))
     assert len(calls) == 2
-    with pytest.raises(ValueError, match="engine must be one of 'auto', 'levels', 'torch', got 'cudnn'"):
+    with pytest.raises(ValueError, match="engine must be one of 'auto', 'levels', 'torch', 'dgl', got 'cudnn'"):
         kind(D, H, engine="cudnn")
