@@ -1,5 +1,7 @@
 """Pairs of sentences: `recnn train relatedness` and `entailment`, and predictions for other pairs."""
 
+from __future__ import annotations
+
 import math
 import sys
 import warnings
@@ -38,9 +40,7 @@ Answer = Literal["relatedness", "entailment"]
 
 
 @trains("relatedness", data=FolderData, network=PairNetworkConfig, words=WordTraining, training=TreeTraining)
-def relatedness(
-    data: FolderData, network: PairNetworkConfig, words: WordTraining, training: TreeTraining
-) -> "Objective":
+def relatedness(data: FolderData, network: PairNetworkConfig, words: WordTraining, training: TreeTraining) -> Objective:
     """Predict how related two sentences are.
 
     The scale is 1 to 5, as in SICK. --data takes a folder with SICK_train.txt and SICK_trial.txt (or train.txt and
@@ -51,9 +51,7 @@ def relatedness(
 
 
 @trains("entailment", data=FolderData, network=PairNetworkConfig, words=WordTraining, training=TreeTraining)
-def entailment(
-    data: FolderData, network: PairNetworkConfig, words: WordTraining, training: TreeTraining
-) -> "Objective":
+def entailment(data: FolderData, network: PairNetworkConfig, words: WordTraining, training: TreeTraining) -> Objective:
     """Predict whether one sentence follows from another.
 
     The classes are those of SICK: entailment, contradiction or neutral. --data takes a folder with SICK_train.txt and
@@ -70,7 +68,7 @@ def _pairs(
     network: PairNetworkConfig,
     words: WordTraining,
     training: TreeTraining,
-) -> "Objective":
+) -> Objective:
     from recnn.training.objectives.pairs import PairObjective
 
     folder = Path(folder_of(data.data))
@@ -105,7 +103,7 @@ def _with_trees(pairs: Iterable[tuple[str, SentencePair]], network: PairNetworkC
     return [pair._replace(first=next(trees), second=next(trees)) for _, pair in read]
 
 
-def evaluate_pairs(model: "PairModel", data: str, as_json: bool) -> None:
+def evaluate_pairs(model: PairModel, data: str, as_json: bool) -> None:
     """Print the metrics of a model on the pairs of a file."""
     from recnn.data.batches import TreeBatches
     from recnn.training.objectives.pairs import pair_dataset, pair_measures
@@ -157,7 +155,7 @@ def read_pairs(arguments: Sequence[str] | None, file: Path | None, failures: Fai
 
 
 def predict_pairs(
-    model: "PairModel", pairs: Iterable[Placed], parser: parsers.Parser, tokens: bool, failures: Failures, as_json: bool
+    model: PairModel, pairs: Iterable[Placed], parser: parsers.Parser, tokens: bool, failures: Failures, as_json: bool
 ) -> None:
     """Print the relatedness or the entailment of each pair."""
     for some in in_chunks(_parsed(pairs, parser, tokens, failures)):
@@ -174,7 +172,7 @@ def predict_pairs(
             print(shown, printable(first), printable(second), sep="\t")  # rich would make spaces of tabs
 
 
-def _answers(model: "PairModel", trees: "Sequence[tuple[Tree, Tree]]") -> Iterator[dict[str, Any]]:
+def _answers(model: PairModel, trees: Sequence[tuple[Tree, Tree]]) -> Iterator[dict[str, Any]]:
     if model.config.answer == "relatedness":
         yield from ({"relatedness": answer} for answer in model.predict(trees))
         return
@@ -185,7 +183,7 @@ def _answers(model: "PairModel", trees: "Sequence[tuple[Tree, Tree]]") -> Iterat
 
 def _parsed(
     pairs: Iterable[Placed], parser: parsers.Parser, tokens: bool, failures: Failures
-) -> "Iterator[tuple[tuple[str, str], tuple[Tree, Tree]]]":
+) -> Iterator[tuple[tuple[str, str], tuple[Tree, Tree]]]:
     """Yield each pair with its trees."""
     given, rest = tee(pairs)
     found = best_trees(parser, ((place, sentence) for place, pair in rest for sentence in pair), tokens)

@@ -23,7 +23,7 @@ from recnn.models.folder import Model
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _POOL = 1024  # sentences that are sorted by length together, and parsed together
 
@@ -102,10 +102,10 @@ class SentenceModel(Model):
     def each(
         self,
         trees: Iterable[Tree],
-        compute: Callable[[DGLGraph], Iterable[T]],
+        compute: Callable[[DGLGraph], Iterable[_T]],
         batch_size: int = 32,
         done: Callable[[int], None] = lambda count: None,
-    ) -> list[T]:
+    ) -> list[_T]:
         """Compute something of each tree in evaluation mode, in batches of trees of similar sizes.
 
         Args:
@@ -119,12 +119,12 @@ class SentenceModel(Model):
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
-        found: list[T] = []
+        found: list[_T] = []
         rest = iter(trees)
         with _evaluating(self):
             while graphs := [self.graph(tree) for tree in islice(rest, _POOL)]:
                 order = sorted(range(len(graphs)), key=lambda row: graphs[row].num_nodes())
-                made: dict[int, T] = {}
+                made: dict[int, _T] = {}
                 for begin in range(0, len(order), batch_size):
                     rows = order[begin : begin + batch_size]
                     made.update(zip(rows, compute(batch_of([graphs[row] for row in rows])), strict=True))
