@@ -125,7 +125,8 @@ class SentenceEncoder:
     def trees(self, sentences: Sentence | Iterable[Sentence]) -> Any:
         """Return the trees whose nodes `encode` has vectors of: those of the parser, and those that are given.
 
-        Nodes with more children than the model takes are binarised.
+        Nodes with more children than the model takes are binarised. Sentences are parsed once if these trees are then
+        given to `encode` and `phrases`.
 
         Returns:
             A list of trees; of a single sentence its tree.
@@ -164,11 +165,14 @@ def _array(states: Tensor) -> NDArray[np.floating[Any]]:
 
 @contextmanager
 def _progress(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Yield a function that moves a progress bar on."""
+    """Yield a function that moves a progress bar on, if one is shown."""
+    if not shown:
+        yield lambda count: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("sentences"), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=total)
         yield lambda count: bar.advance(task, count)
