@@ -61,5 +61,5 @@ print(f"Errors in all: {errors['given']:.2f} on the tree given, {errors['greedy'
 
 output = Path("output")
 output.mkdir(exist_ok=True)
-(output / "given.svg").write_text(recnn.tree_to_svg(model.annotated(tree)), "utf-8")
-(output / "greedy.svg").write_text(recnn.tree_to_svg(model.annotated(greedy)), "utf-8")
+recnn.draw.picture(model.annotated(tree)).save(output / "given.svg")
+recnn.draw.picture(model.annotated(greedy)).save(output / "greedy.svg")

@@ -2,7 +2,7 @@
 
     python examples/parse_and_encode.py
 
-prints what it finds and writes output/duck_0.svg and output/duck_1.svg.
+prints what it finds and writes output/duck.svg, the readings side by side; colours are the norms of the states.
 """
 
 from pathlib import Path
@@ -26,9 +26,7 @@ vocabulary = recnn.Vocabulary(sorted(parser.lexicon))
 vectors = torch.nn.Embedding(len(vocabulary), hidden_size)
 cell = recnn.RecursiveCell(hidden_size, hidden_size, arity=2, leaf="input")
 
-output = Path("output")
-output.mkdir(exist_ok=True)
-roots = []
+roots, pictures = [], []
 for number, tree in enumerate(trees):
     print(f"\nParse {number}, probability {tree.prob():.5f}\n")
     print(recnn.tree_to_text(tree))
@@ -47,9 +45,14 @@ for number, tree in enumerate(trees):
     print("State of 'her duck':  ", states.span(4, 5).tolist()[:4], "...")
     roots.append(states.roots[0])
 
-    (output / f"duck_{number}.svg").write_text(recnn.tree_to_svg(tree), "utf-8")
+    pictures.append(recnn.draw.picture(states.drawing()))
 
 # 6. Both readings matter: what the sentence means on average.
 weights = torch.tensor([tree.prob() for tree in trees])
 expected = (weights / weights.sum()) @ torch.stack(roots)
 print("\nExpected state of the root:", expected.tolist()[:4], "...")
+
+# 7. Both readings as a picture.
+output = Path("output")
+output.mkdir(exist_ok=True)
+recnn.draw.side_by_side(pictures, [f"probability {tree.prob():.5f}" for tree in trees]).save(output / "duck.svg")

@@ -7,15 +7,14 @@ prints what it finds and writes output/sentiment.svg. `recnn train sentiment` do
 is how to do it from Python.
 """
 
-from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from nltk import Tree
 from rich.console import Console
-from rich.tree import Tree as Branches
+from rich.text import Text
 
 import recnn
 from corpora import SENTIMENTS, bundled_sentiment, read_sst
@@ -66,38 +65,25 @@ def main(
 
     # 4. What it says of each phrase of sentences of our own, on the trees of the bundled grammar.
     parser, console = GrammarParser(sentiment_grammar()), Console(highlight=False)
-    answers = [answered(model, parser.parse(sentence)) for sentence in SENTENCES]
+    answers = [model.node_predictions(parser.parse(sentence)) for sentence in SENTENCES]
     for answer in answers:
-        console.print(branches(answer))
+        for line in lines(answer.drawing()):
+            console.print(line)
 
     # 5. The first as a picture.
     output = Path("output")
     output.mkdir(exist_ok=True)
-    (output / "sentiment.svg").write_text(recnn.tree_to_svg(answers[0]), "utf-8")
+    recnn.draw.picture(answers[0].drawing()).save(output / "sentiment.svg")
     print("The first is drawn in output/sentiment.svg")
 
 
-def answered(model: recnn.TreeClassifier, tree: Tree) -> Tree:
-    """The tree with the likeliest sentiment of each node for a label."""
-    graph = model.graph(tree)
-    (probabilities,) = model.probabilities([tree])  # (N, 5), in the order of the graph's nodes
-    graph.ndata["label"] = probabilities.argmax(1)
-    return recnn.graph_to_tree(graph, labels=list(SENTIMENTS))
-
-
-def branches(tree: Tree) -> Branches:
+def lines(drawing: recnn.draw.Drawing) -> Iterator[Text]:
     """The tree for a terminal, a phrase a line: its sentiment, in its colour, and its words."""
-    top = Branches(line(tree), guide_style="dim")
-    agenda = deque([(top, tree)])
-    while agenda:
-        branch, phrase = agenda.popleft()
-        agenda += [(branch.add(line(child)), child) for child in phrase if isinstance(child, Tree)]
-    return top
-
-
-def line(phrase: Tree) -> str:
-    """A sentiment and the words that have it."""
-    return f"[{COLOURS[int(phrase.label())]}]{phrase.label()}[/]  {' '.join(phrase.leaves())}"
+    texts = [
+        Text.assemble((label, COLOURS[int(label)]), f"  {phrase}")
+        for label, phrase in zip(drawing.labels, drawing.phrases(), strict=True)
+    ]
+    return recnn.draw.tree_to_lines(drawing.children, texts)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from nltk import Tree
 
@@ -21,6 +22,12 @@ class Parses(Iterator[Tree]):
 
     def __next__(self) -> Tree:
         return next(self._trees)
+
+    def ahead(self, count: int) -> list[Tree]:
+        """Return the next ``count`` parses, if there are so many, and leave them in the iterator."""
+        found = list(islice(self._trees, count))
+        self._trees = chain(found, self._trees)
+        return found
 
 
 class Parser(ABC):

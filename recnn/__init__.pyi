@@ -1,5 +1,6 @@
 from . import cells as cells
 from . import data as data
+from . import draw as draw
 from . import engines as engines
 from . import errors as errors
 from . import gradients as gradients
@@ -28,6 +29,7 @@ from .data.batches import TreeBatches as TreeBatches
 from .data.batches import loader as loader
 from .data.datasets import PairDataset as PairDataset
 from .data.datasets import TreeDataset as TreeDataset
+from .draw.text import tree_to_text as tree_to_text
 from .engines.propagate import propagate as propagate
 from .errors import GradientError as GradientError
 from .errors import GraphError as GraphError
@@ -51,9 +53,8 @@ from .graphs.convert import productions_to_graph as productions_to_graph
 from .graphs.convert import sequence_to_graph as sequence_to_graph
 from .graphs.convert import tree_to_graph as tree_to_graph
 from .graphs.convert import unbatch as unbatch
-from .graphs.draw import chain_to_text as chain_to_text
-from .graphs.draw import tree_to_svg as tree_to_svg
-from .graphs.draw import tree_to_text as tree_to_text
+from .graphs.drawings import chain_to_text as chain_to_text
+from .graphs.drawings import graph_to_drawing as graph_to_drawing
 from .graphs.schedule import schedule as schedule
 from .graphs.states import NodeStates as NodeStates
 from .layers.encoder import Encoder as Encoder
@@ -83,6 +84,7 @@ from .models.config import PairConfig as PairConfig
 from .models.config import SequenceConfig as SequenceConfig
 from .models.config import TranslationConfig as TranslationConfig
 from .models.config import TreeConfig as TreeConfig
+from .models.predictions import NodePredictions as NodePredictions
 from .models.search import beam_search as beam_search
 from .models.search import sample as sample
 from .training.scores import Scores as Scores

@@ -22,7 +22,7 @@ class GradientError(ArithmeticError):
     """A state or gradient that is NaN, infinite or too large; the message names the layer and step or the parameter."""
 
 
-def missing_extra(error: ModuleNotFoundError) -> InputError:
+def missing_extra(error: ModuleNotFoundError, extra: str = "train") -> InputError:
     """Return the error for a missing package that only an extra of recnn installs, such as Lightning for training."""
     package = (error.name or "a package").partition(".")[0]
-    return InputError(f"this needs {package}, which is not installed: pip install 'recnn[train]'")
+    return InputError(f"this needs {package}, which is not installed: pip install 'recnn[{extra}]'")

@@ -16,15 +16,15 @@ from recnn.commands.common import (
     Failures,
     ModelFolder,
     OnDevice,
+    PictureFile,
     Sentences,
-    Svg,
     Trees,
-    draw_one,
     either,
     out,
     part_of,
     read_model,
     read_sentences,
+    save_pictures,
     with_words,
     words_in,
 )
@@ -80,7 +80,7 @@ def autoencode(
     sentences: Sentences = None,
     trees: Trees = None,
     device: OnDevice = "cpu",
-    svg: Svg = None,
+    picture: PictureFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
     """Show how well an autoencoder reconstructs phrases.
@@ -89,13 +89,13 @@ def autoencode(
     built greedily: the two neighbours with the smallest error are joined, repeatedly.
     """
     either(sentences, trees)
-    if svg is not None and as_json:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
+    if picture is not None and as_json:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     found = read_model(model, recnn.TreeAutoencoder, device)
     with Failures() as failures:
         read = _trees(found, sentences, trees, failures)
-        if svg is not None:
-            draw_one((found.annotated(tree) for tree in read), svg)
+        if picture is not None:
+            save_pictures((recnn.draw.picture(found.annotated(tree)) for tree in read), picture)
             return
         for tree in read:
             if as_json:

@@ -13,7 +13,7 @@ import typer
 
 import parsers
 import recnn
-from corpora.text import LINE_LIMIT, replacing
+from corpora.text import LINE_LIMIT
 from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
@@ -24,6 +24,7 @@ from recnn.settings import Device
 if TYPE_CHECKING:
     from nltk import Tree
 
+    from recnn.draw import Picture
     from recnn.models.folder import Model
 
 M = TypeVar("M", bound="Model")
@@ -74,9 +75,11 @@ CollapseUnaries = Annotated[bool, _described("collapse_unaries")]
 Binarise = Annotated[Literal["left", "right", "head"] | None, _described("binarise")]
 OnDevice = Annotated[Device, typer.Option("--device", help="Device to run on.")]
 
-Svg = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Draw the tree to this SVG file; for a single tree only.")
+PictureFile = Annotated[
+    Path | None,
+    typer.Option("--picture", metavar="FILE", help="Draw the trees to this file: .svg, .html, .png or .pdf."),
 ]
+_MOST_PICTURES = 100
 
 
 class Failures:
@@ -250,18 +253,17 @@ def prepared(trees: Iterable[Tree], preparation: Preparation, path: Path) -> Ite
             raise InputError(f"{path}, tree {number}: {error}") from None
 
 
-def draw_one(trees: Iterator[Tree], svg: Path) -> None:
-    """Draw a tree to an SVG file.
+def save_pictures(pictures: Iterable[Picture], path: Path, captions: Sequence[str] = ()) -> None:
+    """Draw pictures to one file, side by side as far as there is room; no file is made if there are none.
 
     Raises:
-        InputError: there are several trees.
+        InputError: there are more than 100 pictures, or as in `recnn.draw.Picture.save`.
     """
-    several = list(trees)
-    if len(several) > 1:
-        raise InputError(f"{svg}: expected one tree to draw, got {len(several)}")
-    for tree in several:
-        with replacing(svg) as part:
-            part.write_text(recnn.tree_to_svg(tree), "utf-8")
+    some = list(islice(pictures, _MOST_PICTURES + 1))
+    if len(some) > _MOST_PICTURES:
+        raise InputError(f"{path}: expected at most {_MOST_PICTURES} trees to draw")
+    if some:
+        recnn.draw.side_by_side(some, captions).save(path)
 
 
 def read_model(folder: Path, kind: type[M], device: Device = "cpu") -> M:

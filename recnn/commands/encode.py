@@ -26,6 +26,7 @@ from recnn.commands.common import (
     Failures,
     OnDevice,
     ParserName,
+    PictureFile,
     Sentences,
     TreeFile,
     WithoutFunctions,
@@ -37,6 +38,7 @@ from recnn.commands.common import (
     out,
     prepared,
     read_sentences,
+    save_pictures,
     with_words,
 )
 from recnn.commands.options import typed
@@ -81,6 +83,7 @@ def encode(
     timeout: Timeout = None,
     device: OnDevice = "cpu",
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE.npz", help="Write all states to this file.")] = None,
+    picture: PictureFile = None,
     as_json: Json = False,
 ) -> None:
     """Print the state vectors of the nodes of parse trees.
@@ -90,7 +93,8 @@ def encode(
     takes are binarised. With a probabilistic grammar, the expected state of the root is printed as well: the mean over
     the parses, weighted by their probabilities.
 
-    In trees of more than 100 words, nodes are printed with their first 100 words, and in JSON with their spans only.
+    In trees of more than 100 words, nodes are printed with their first 100 words, and in JSON with their spans only. A
+    picture shows the norms of the states as colours.
     """
     either(sentences, trees)
     if trees is not None and typed(context, "parser"):
@@ -128,12 +132,19 @@ def encode(
             found = [one.tree for parses in groups for one in parses]
             words = (word for tree in found for word in parsers.words_of(tree))
             encoder = _Encoder(words, _max_children(found), hidden_size, seed, device)
+        every: list[_Encoded] = []
         for index, encoded in enumerate(_encoded(groups, encoder)):
             encoded.print(as_json)
             arrays |= encoded.arrays(f"sentence{index}")
+            if picture is not None:
+                every.append(encoded)
         if to is not None:
             with replacing(to) as part, open(part, "wb") as file:
                 np.savez(file, **arrays)
+        if picture is not None:
+            captions = [found.caption() for encoded in every for found in encoded.parses]
+            drawings = (state.drawing() for encoded in every for state in encoded.states)
+            save_pictures(map(recnn.draw.picture, drawings), picture, captions)
 
 
 def _parsed(

@@ -39,6 +39,10 @@ def evaluate(
     by_length: Annotated[
         bool, typer.Option("--by-length", help="Also print the accuracy at the roots by length of the sentence.")
     ] = False,
+    confusion: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Plot the confusion matrix of all nodes to this file: .png, .svg or .pdf."),
+    ] = None,
     device: OnDevice = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -53,24 +57,28 @@ def evaluate(
     Translations: BLEU and chrF, by sacrebleu.
     """
     found = read_model(model, recnn.Model, device)
-    if by_length and found.kind != "trees":
-        raise typer.BadParameter("only for models of labelled trees", param_hint="--by-length")
+    if (by_length or confusion) and found.kind != "trees":
+        raise typer.BadParameter("only for models of labelled trees", param_hint="--by-length, --confusion")
     if isinstance(found, recnn.PairModel):
         evaluate_pairs(found, data, as_json)
     elif isinstance(found, recnn.Translator):
         evaluate_translator(found, model, data, as_json)
     elif isinstance(found, recnn.TreeClassifier):
-        _evaluate_trees(found, model, data, by_length, as_json)
+        _evaluate_trees(found, model, data, by_length, confusion, as_json)
     else:
         raise ModelError(f"{model}: expected a model of kind 'trees', 'pairs' or 'translation', got {found.kind!r}")
 
 
-def _evaluate_trees(found: recnn.TreeClassifier, model: Path, data: str, by_length: bool, as_json: bool) -> None:
+def _evaluate_trees(
+    found: recnn.TreeClassifier, model: Path, data: str, by_length: bool, confusion: Path | None, as_json: bool
+) -> None:
     trees = _labelled_trees(found, model, data)
     try:
         scores = recnn.evaluate(found, found.dataset(trees))
     except InputError as error:
         raise InputError(f"{data}: {error}") from None
+    if confusion is not None:
+        recnn.draw.confusion_matrix(scores["all"].confusion, list(found.labels), confusion)
     lengths = _by_length(found, trees) if by_length else {}
     if as_json:
         record = {place: one.record() for place, one in scores.items()}

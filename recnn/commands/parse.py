@@ -13,7 +13,17 @@ import typer
 import parsers
 import recnn
 from parsers.printing import printable
-from recnn.commands.common import Failures, ParserName, Sentences, counted, fail, out, read_sentences
+from recnn.commands.common import (
+    Failures,
+    ParserName,
+    PictureFile,
+    Sentences,
+    counted,
+    fail,
+    out,
+    read_sentences,
+    save_pictures,
+)
 from recnn.commands.streams import print_json
 
 if TYPE_CHECKING:
@@ -63,14 +73,17 @@ class Parse(NamedTuple):
 
     def described(self) -> str:
         """Return the parse as text: the tree, drawn unless it is too deep, and its production rules."""
-        probability = "" if self.probability is None else f", probability {self.probability:.3g}"
         try:
             drawn = recnn.tree_to_text(self.tree)
         except parsers.InputError:
             drawn = parsers.brackets(self.tree)
         rules = "\n".join(printable(str(rule)) for rule in parsers.productions(self.tree))
-        by = "" if self.parser is None else f", parser {printable(self.parser)}"
-        return f"{printable(self.sentence)}\nparse {self.number}{probability}{by}\n\n{drawn}\n\n{rules}\n"
+        return f"{printable(self.sentence)}\n{printable(self.caption())}\n\n{drawn}\n\n{rules}\n"
+
+    def caption(self) -> str:
+        """Return the number of the parse, its probability and its parser."""
+        probability = "" if self.probability is None else f", probability {self.probability:.3g}"
+        return f"parse {self.number}{probability}" + ("" if self.parser is None else f", parser {self.parser}")
 
 
 def parse(
@@ -83,6 +96,7 @@ def parse(
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
+    picture: PictureFile = None,
     gold: Annotated[
         Path | None,
         typer.Option(
@@ -130,16 +144,18 @@ def parse(
     if source is not None and target is not None:
         from recnn.commands.parse_file import Job, parse_file
 
-        if sentences or every or limit or gold:
-            raise typer.BadParameter("it takes no sentences, --all, --limit or --score", param_hint="--input")
+        if sentences or every or limit or gold or picture:
+            raise typer.BadParameter("it takes no sentences, --all, --limit, --score, --picture", param_hint="--input")
         with Failures() as failures:
             job = Job(str(source), parser, tokens, text, as_json, max_edges, timeout)
             parse_file(job, target, workers, failures)
         return
+    if picture is not None and as_json:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     if text or workers > 1:
         raise typer.BadParameter("they are for files, see --input", param_hint="--text, --workers")
-    if gold is not None and (sentences or every or limit or tokens):
-        raise typer.BadParameter("it takes no sentences, --all, --limit or --tokens", param_hint="--score")
+    if gold is not None and (sentences or every or limit or tokens or picture):
+        raise typer.BadParameter("it takes no sentences, --all, --limit, --tokens or --picture", param_hint="--score")
     loaded = parsers.load(parser, max_edges, timeout)
     if gold is not None:
         from recnn.commands.score import score
@@ -150,7 +166,13 @@ def parse(
     with Failures() as failures:
         read = read_sentences(sentences, failures)
         several = parse_each(loaded, parser, read, limit or 100, failures, tokens)
-        for parses in several if every else best_parses(loaded, parser, read, failures, tokens):
+        groups = several if every else best_parses(loaded, parser, read, failures, tokens)
+        if picture is not None:
+            every_parse = [found for parses in groups for found in parses]
+            captions = [found.caption() for found in every_parse]
+            save_pictures((recnn.draw.picture(found.tree) for found in every_parse), picture, captions)
+            return
+        for parses in groups:
             for found in parses:
                 if as_json:
                     print_json(found.record())

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import lazy_loader
 import typer
 from rich.text import Text
 
@@ -19,14 +18,14 @@ from recnn.commands.common import (
     Failures,
     ModelFolder,
     OnDevice,
+    PictureFile,
     Sentences,
-    Svg,
     TreeFile,
-    draw_one,
     in_chunks,
     load_parser,
     read_model,
     read_sentences,
+    save_pictures,
     wide,
     with_words,
 )
@@ -40,11 +39,8 @@ if TYPE_CHECKING:
     from nltk import Tree
     from torch import Tensor
 
-nltk = lazy_loader.load("nltk")
-
 # From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
-_DEEPEST = 100  # levels: with more, the guides of a deep tree would be quadratic in its size
 
 
 def predict(
@@ -65,7 +61,7 @@ def predict(
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
     device: OnDevice = "cpu",
-    svg: Svg = None,
+    picture: PictureFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
     """Predict a label for each node of a tree, or the relation of two sentences.
@@ -83,13 +79,13 @@ def predict(
     """
     if (trees is not None) + (pairs is not None) + bool(sentences) != 1:
         raise typer.BadParameter("give either sentences, --trees FILE or --pairs FILE", param_hint="SENTENCE...")
-    if svg is not None and as_json:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--svg")
+    if picture is not None and as_json:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     found = read_model(model, recnn.Model, device)
     if not isinstance(found, recnn.TreeClassifier | recnn.PairModel):
         raise ModelError(f"{model}: expected a model of kind 'trees' or 'pairs', got {found.kind!r}")
-    if isinstance(found, recnn.PairModel) and (trees is not None or svg is not None):
-        raise typer.BadParameter("not for a model of pairs", param_hint="--trees, --svg")
+    if isinstance(found, recnn.PairModel) and (trees is not None or picture is not None):
+        raise typer.BadParameter("not for a model of pairs", param_hint="--trees, --picture")
     if isinstance(found, recnn.TreeClassifier) and pairs is not None:
         raise typer.BadParameter("only for a model of pairs", param_hint="--pairs")
     with Failures() as failures:
@@ -102,20 +98,20 @@ def predict(
         else:
             loaded = load_parser(parser or found.own_parser(), max_edges, timeout)
             read = _parsed(read_sentences(sentences, failures), loaded, tokens, failures)
-        _predict_nodes(found, _fitted(found, read, failures), svg, as_json)
+        _predict_nodes(found, _fitted(found, read, failures), picture, as_json)
 
 
-def _predict_nodes(model: recnn.TreeClassifier, trees: Iterator[Tree], svg: Path | None, as_json: bool) -> None:
+def _predict_nodes(model: recnn.TreeClassifier, trees: Iterator[Tree], picture: Path | None, as_json: bool) -> None:
     """Print or draw trees with the labels of their nodes."""
-    predicted = (
-        (nodes, parsers.words_of(tree))
-        for some in in_chunks(trees)
-        for tree, nodes in zip(some, _nodes(model, some), strict=True)
-    )
-    if svg is not None:
-        draw_one((_labelled(nodes, words) for nodes, words in predicted), svg)
+    if picture is not None:
+        drawings = (model.node_predictions(tree).drawing() for tree in trees)
+        save_pictures(map(recnn.draw.picture, drawings), picture)
         return
-    for nodes, words in predicted:
+    predicted = (
+        (tree, nodes) for some in in_chunks(trees) for tree, nodes in zip(some, _nodes(model, some), strict=True)
+    )
+    for tree, nodes in predicted:
+        words = parsers.words_of(tree)
         if as_json:
             for node in nodes:
                 del node["parent"]
@@ -180,43 +176,18 @@ def _own_span(node: dict[str, Any]) -> tuple[int, int]:
     return (position, position) if position else node["span"]
 
 
-def _labelled(nodes: list[dict[str, Any]], words: list[str]) -> Tree:
-    """Make a tree with the predictions as labels."""
-    made = [nltk.Tree(f"{node['label']} {_percent(node)}", []) for node in nodes]
-    before = [0] * len(nodes)  # number of dependents before the word of a node
-    for node, own in zip(nodes[1:], made[1:], strict=True):
-        above = node["parent"]
-        made[above].append(own)
-        before[above] += node["span"][1] < nodes[above].get("position", 0)
-    for node, own, place in zip(nodes, made, before, strict=True):
-        if "position" in node or not own:
-            start, end = _own_span(node)
-            own[place:place] = words[start - 1 : end]
-    return made[0]
-
-
 def _drawn(nodes: list[dict[str, Any]], words: list[str]) -> Iterator[Text]:
-    """Draw the tree with one indented line per node, each label in its colour.
-
-    Nodes below `_DEEPEST` levels are not indented further, and have the number of their level instead.
-    """
+    """Draw the tree with one indented line per node, each label in its colour, see `recnn.draw.tree_to_lines`."""
     polar = set(nodes[0]["probabilities"]) == set(corpora.SENTIMENTS)
-    below: list[list[int]] = [[] for _ in nodes]
-    for index, node in enumerate(nodes[1:], 1):
-        below[node["parent"]].append(index)
-    agenda = [(0, 0, "", "")]  # node, level, guides before it and before the nodes below it
-    while agenda:
-        index, level, guide, rest = agenda.pop()
-        node = nodes[index]
+    children: list[list[int]] = [[] for _ in nodes]
+    texts = []
+    for index, node in enumerate(nodes):
+        if index:
+            children[node["parent"]].append(index)
         style = _COLOURS[node["label"]] if polar else "bold"
-        deep = f"level {level}: " if level > _DEEPEST else ""
         label, phrase = f"{node['label']} {_percent(node)}", shown_words(words, *_own_span(node))
-        yield Text.assemble((guide, "dim"), deep, (printable(label), style), f"  {printable(phrase)}")
-        for place, child in enumerate(reversed(below[index])):
-            own, more = ("├── ", "│   ") if place else ("└── ", "    ")
-            if level >= _DEEPEST:
-                own = more = ""
-            agenda.append((child, level + 1, rest + own, rest + more))
+        texts.append(Text.assemble((printable(label), style), f"  {printable(phrase)}"))
+    return recnn.draw.tree_to_lines(children, texts)
 
 
 def _percent(node: dict[str, Any]) -> str:

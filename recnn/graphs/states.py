@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -12,11 +13,14 @@ from recnn.graphs.compiler import uncompiled
 from recnn.graphs.devices import to_device_of, with_data
 
 if TYPE_CHECKING:
+    from recnn.draw.drawing import Drawing
     from recnn.graphs._dgl import DGLGraph
+
+_SHOWN = 4  # trees of a batch in a notebook
 
 
 class NodeStates:
-    """The states of all nodes of a graph.
+    """The states of all nodes of a graph, which a notebook shows as a picture with their norms.
 
     Attributes:
         graph: the graph, a tree or a batch of trees.
@@ -85,6 +89,40 @@ class NodeStates:
         if label not in names:
             raise GraphError(f"span ({i}, {j}) has no label {label!r}; labels there: {', '.join(names)}")
         return self.h[here[names.index(label)]]
+
+    @property
+    def phrases(self) -> list[str]:
+        """Words of the phrase of each node, of many the first 100; the label of a node without words."""
+        from recnn.graphs.convert import unbatch
+        from recnn.graphs.drawings import graph_to_drawing
+
+        return [phrase for graph in unbatch(self.graph) for phrase in graph_to_drawing(graph).phrases()]
+
+    def drawing(self, tree: int = 0) -> Drawing:
+        """Return a tree for `recnn.draw.picture`, with the norms of its states as colours, on one scale for all trees.
+
+        Args:
+            tree: index of the tree in the batch.
+
+        Raises:
+            GraphError: there is no such tree.
+        """
+        from recnn.draw.drawing import ColourScale
+        from recnn.graphs.convert import unbatch
+        from recnn.graphs.drawings import graph_to_drawing
+
+        nodes = self._nodes(tree)
+        every = self.h.detach().flatten(1).norm(dim=1).tolist()
+        norms = every[nodes.start : nodes.stop]
+        plain = graph_to_drawing(unbatch(self.graph)[tree])
+        notes = [f"{phrase}\nnorm {norm:.3f}" for phrase, norm in zip(plain.phrases(), norms, strict=True)]
+        return replace(plain, values=norms, notes=notes, scale=ColourScale("norm of the state", 0.0, max(every)))
+
+    def _repr_svg_(self) -> str:
+        from recnn.draw.compose import picture, side_by_side
+
+        shown = range(min(self.graph.batch_size, _SHOWN))
+        return side_by_side([picture(self.drawing(tree)) for tree in shown]).svg()
 
     def _nodes(self, tree: int) -> range:
         sizes = self.graph.batch_num_nodes().tolist()

@@ -18,6 +18,7 @@ from recnn.graphs.convert import batch, graph_to_tree, tree_to_graph
 from recnn.layers.heads import Head
 from recnn.models.config import TreeConfig
 from recnn.models.phrases import PhraseEncoder
+from recnn.models.predictions import NodePredictions
 from recnn.models.sentences import SentenceModel
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class TreeClassifier(SentenceModel, kind="trees"):
         graphs = [self.graph(tree) for tree in trees]
         found = self.head.probabilities(self(batch(graphs)))
         return list(found.split([graph.num_nodes() for graph in graphs]))
+
+    def node_predictions(self, tree: Tree) -> NodePredictions:
+        """Predict the label of each node of a tree; a notebook shows the result as a picture."""
+        (found,) = self.probabilities([tree])
+        return NodePredictions(tree_to_graph(tree), found, self.labels)
 
     def predict(
         self, sentences: Iterable[Sentence], parser: str | Parser | None = None, batch_size: int = 32

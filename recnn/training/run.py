@@ -25,12 +25,12 @@ import torch
 
 from corpora.text import replacing, write_lines
 from parsers.errors import InputError
+from recnn.draw.charts import learning_curves
 from recnn.errors import RunError, missing_extra
 from recnn.graphs.devices import chosen_device
 from recnn.models.bounds import within_memory
 from recnn.settings import as_json
 from recnn.training.claim import FILES, MODELS, Claim, claimed
-from recnn.training.curves import draw_curves
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
 from recnn.training.record import read_run
@@ -138,7 +138,8 @@ def _train(
             shutil.rmtree(out / "initial", ignore_errors=True)
         raise
     claim.check("best", "last")
-    draw_curves(keeper.rows, objective.measures, out / "curves.png")
+    shares = {name: measure.share for name, measure in objective.measures.items()}
+    learning_curves(keeper.rows, shares, out / "curves.png")
     assert keeper.best is not None
     return keeper.rows[keeper.best]
 

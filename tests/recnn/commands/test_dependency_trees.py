@@ -83,7 +83,7 @@ def test_the_files_of_heads_are_those_of_conllu(data):
 def test_a_picture_has_the_words_in_their_order(data):
     done("train", "treebank", *SMALL, "--data", "data", "--arity", "sum", cwd=data)
     (data / "one.conllu").write_text(conllu(ROWS[:1]))
-    done("predict", "run", "--trees", "one.conllu", "--svg", "one.svg", cwd=data)
+    done("predict", "run", "--trees", "one.conllu", "--picture", "one.svg", cwd=data)
     picture = (data / "one.svg").read_text()
     places = [picture.index(f">{word}<") for word in ("The", "boy", "saw", "her", "duck")]
     assert places == sorted(places)

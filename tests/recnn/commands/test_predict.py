@@ -46,10 +46,10 @@ def test_trees_and_pictures(run, tmp_path):
         (expected,) = model.probabilities([tree])
         p = torch.tensor([list(node["probabilities"].values()) for node in found["nodes"]])
         torch.testing.assert_close(p, expected)
-    status, out, err = recnn("predict", run, SENTENCE, "--svg", tmp_path / "tree.svg")
+    status, out, err = recnn("predict", run, SENTENCE, "--picture", tmp_path / "tree.svg")
     assert (status, out, err) == (0, "", "")
     assert "<svg" in (tmp_path / "tree.svg").read_text()
-    assert recnn("predict", run, "--trees", tmp_path / "trees.txt", "--svg", tmp_path / "x.svg")[0] == 1
+    assert recnn("predict", run, "--trees", tmp_path / "trees.txt", "--picture", tmp_path / "x.svg")[0] == 0
 
 
 def test_wide_nodes_are_halved_however_deep_they_are(run, tmp_path):
@@ -97,7 +97,7 @@ def test_words_of_any_kind_are_printed_on_their_lines(run, tmp_path):
     assert json.loads(out)["words"] == words
     assert len(out.splitlines()) == 1
     assert not set("\x1b\x9b\u2028\ud800") & set(out)
-    status, out, err = recnn("predict", run, "--trees", tmp_path / "odd.txt", "--svg", tmp_path / "odd.svg")
+    status, out, err = recnn("predict", run, "--trees", tmp_path / "odd.txt", "--picture", tmp_path / "odd.svg")
     assert (status, out, err) == (0, "", "")
     svg = ElementTree.fromstring((tmp_path / "odd.svg").read_text("utf-8"))
     texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
@@ -130,11 +130,20 @@ def test_bad_sentences_do_not_stop_the_good(run):
     assert len(err.splitlines()) == 1
 
 
-def test_a_picture_shows_one_tree(run, tmp_path):
-    (tmp_path / "two.txt").write_text("(S (A a) (B b))\n(S (A a) (B b))\n")
-    status, out, err = recnn("predict", run, "--trees", "two.txt", "--svg", "o.svg", cwd=tmp_path)
+def test_a_picture_of_any_number_of_trees_but_not_of_a_treebank(run, tmp_path):
+    (tmp_path / "two.txt").write_text("(S (A a) (B b))\n(S (A c) (B d))\n")
+    status, out, err = recnn("predict", run, "--trees", "two.txt", "--picture", "o.svg", cwd=tmp_path)
+    assert (status, out, err) == (0, "", "")
+    root = ElementTree.fromstring((tmp_path / "o.svg").read_text("utf-8"))
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert [text for text in texts if text in "abcd"] == ["a", "b", "c", "d"]
+    status, out, err = recnn("predict", run, "--trees", "two.txt", "--picture", "none/o.svg", cwd=tmp_path)
     assert (status, out) == (1, "")
-    assert err == "recnn: o.svg: expected one tree to draw, got 2\n"
-    assert not (tmp_path / "o.svg").exists()
-    status, out, err = recnn("predict", run, "--trees", "two.txt", "--svg", "none/o.svg", cwd=tmp_path)
-    assert status == 1
+    assert "none/o.svg" in err
+    status, out, err = recnn("predict", run, "--trees", "two.txt", "--picture", "o.gif", cwd=tmp_path)
+    assert err == "recnn: o.gif: expected a file name that ends in .svg, .html, .png or .pdf\n"
+    (tmp_path / "many.txt").write_text("(S (A a) (B b))\n" * 101)
+    status, out, err = recnn("predict", run, "--trees", "many.txt", "--picture", "many.svg", cwd=tmp_path)
+    assert (status, out) == (1, "")
+    assert err == "recnn: many.svg: expected at most 100 trees to draw\n"
+    assert not (tmp_path / "many.svg").exists()

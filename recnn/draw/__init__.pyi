@@ -1,0 +1,15 @@
+from .charts import confusion_matrix as confusion_matrix
+from .charts import learning_curves as learning_curves
+from .compose import picture as picture
+from .compose import side_by_side as side_by_side
+from .drawing import Drawing as Drawing
+from .drawing import ColourScale as ColourScale
+from .drawing import tree_to_drawing as tree_to_drawing
+from .notebook import load_ipython_extension as load_ipython_extension
+from .pictures import Picture as Picture
+from .plane import Neighbour as Neighbour
+from .plane import nearest as nearest
+from .plane import scatter as scatter
+from .plane import project_states as project_states
+from .text import tree_to_lines as tree_to_lines
+from .text import tree_to_text as tree_to_text
