@@ -110,7 +110,7 @@ def measures_of(config: SequenceConfig) -> dict[str, Measure]:
 
 def update(measures: dict[str, Measure], model: SequenceModel, batch: Sequences) -> None:
     """Update metrics with the predictions of a model for a batch."""
-    answers = model.answers(batch.inputs, batch.steps).cpu()
+    answers = model.predict(batch.inputs, batch.steps).cpu()
     for measure in measures.values():
         measure.metric.update(answers, batch.targets)
 
