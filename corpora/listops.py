@@ -9,7 +9,7 @@ binary tree, ``( ( ( ( [MAX 2 ) ... ) 0 ) ] )``.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -19,9 +19,10 @@ from nltk import Tree
 
 from corpora.errors import error_at, quoted
 from corpora.text import fields, lines
+from parsers.api import Parser, Parses
 from parsers.bracketed import brackets
-from parsers.errors import TreeError
-from parsers.trees import constituents
+from parsers.errors import SentenceError, TreeError
+from parsers.trees import constituents, words_of
 
 OPERATORS: dict[str, Callable[[list[int]], int]] = {
     "MIN": min,
@@ -143,6 +144,22 @@ def listops_tree(tree: Tree) -> Tree:
             made[index] = []
         made[parent].append(result)
     return result
+
+
+class ListOpsParser(Parser):
+    """Parser of expressions, with the trees of `listops_tree`."""
+
+    def parses(self, sentence: str | Sequence[str]) -> Parses:
+        """Return an iterator over the one tree of an expression.
+
+        Raises:
+            SentenceError: the expression is malformed, see `parse_listops`.
+        """
+        try:
+            tree = listops_tree(parse_listops(sentence if isinstance(sentence, str) else " ".join(sentence)))
+        except TreeError as error:
+            raise SentenceError(str(error)) from None
+        return Parses(iter([tree]), words_of(tree), [])
 
 
 def read_listops(path: str | Path) -> Iterator[Expression]:

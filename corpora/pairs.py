@@ -56,6 +56,11 @@ def read_sick(path: str | Path, part: str | None = None) -> Iterator[SentencePai
             it have been yielded.
         OSError: the file cannot be read.
     """
+    return (pair for _, pair in placed_pairs(path, part))
+
+
+def placed_pairs(path: str | Path, part: str | None = None) -> Iterator[tuple[int, SentencePair]]:
+    """Read sentence pairs as `read_sick` does, each with its line."""
     places: list[int] = []
     width, found = 0, 0
     for number, line in lines(path):
@@ -80,7 +85,7 @@ def read_sick(path: str | Path, part: str | None = None) -> Iterator[SentencePai
         if rest and rest[0][1] != part:
             continue
         found += 1
-        yield SentencePair(name, first[1], second[1], relatedness, entailment)
+        yield number, SentencePair(name, first[1], second[1], relatedness, entailment)
     if not found:
         raise error_at(path, 1, 1, f"no sentence pair{f' of the part {part}' if part else ''} in this file")
 

@@ -84,6 +84,11 @@ def read_translations(path: str | Path) -> Iterator[Translation]:
             that of the file, before normalisation.
         OSError: the file cannot be read.
     """
+    return (pair for _, pair in placed_translations(path))
+
+
+def placed_translations(path: str | Path) -> Iterator[tuple[int, Translation]]:
+    """Read sentence pairs as `read_translations` does, each with its line."""
     path = Path(path)
     if path.suffix.lower() != ".zip":
         yield from _read(path)
@@ -95,7 +100,7 @@ def read_translations(path: str | Path) -> Iterator[Translation]:
             raise CorpusError(str(error).replace(str(text), f"{path}/{name}", 1)) from None
 
 
-def _read(path: Path) -> Iterator[Translation]:
+def _read(path: Path) -> Iterator[tuple[int, Translation]]:
     found = 0
     for number, line in lines(path):
         row = fields(line)
@@ -107,7 +112,7 @@ def _read(path: Path) -> Iterator[Translation]:
             if not sentence:
                 raise error_at(path, number, column, "an empty sentence")
         found += 1
-        yield Translation(english, french, row[2][1] if len(row) == 3 else "")
+        yield number, Translation(english, french, row[2][1] if len(row) == 3 else "")
     if not found:
         raise error_at(path, 1, 1, "no sentence pair in this file")
 

@@ -59,7 +59,7 @@ for steps, task, make in TASKS:
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
         x, target = make(500)
-        answers = network.answers(x, steps=20)
+        answers = network.predict(x, steps=20)
         if task == "binary":
             result = f"{100 * (answers == target).float().mean():.1f} percent right"
         else:

@@ -16,7 +16,7 @@ import torch
 from corpora import bundled_translations, read_translations
 from corpora.translation import split_pairs, split_words
 from recnn.models.config import TranslationConfig
-from recnn.models.translation import node_names
+from recnn.models.sentences import node_names
 from recnn.training.objectives.translation import TranslationObjective, evaluated, text_pairs
 from recnn.training.options import TreeTraining
 

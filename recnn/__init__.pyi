@@ -73,6 +73,8 @@ from .layers.rnn import RNN as RNN
 from .models import LanguageModel as LanguageModel
 from .models import Model as Model
 from .models import PairModel as PairModel
+from .models import SentenceEncoder as SentenceEncoder
+from .models import SentenceModel as SentenceModel
 from .models import SequenceModel as SequenceModel
 from .models import Translator as Translator
 from .models import TreeAutoencoder as TreeAutoencoder

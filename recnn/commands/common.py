@@ -17,6 +17,7 @@ from corpora.text import LINE_LIMIT
 from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
+from recnn.data.parsing import parser_named
 from recnn.data.sources import Preparation
 from recnn.settings import Device
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from recnn.models.folder import Model
 
 M = TypeVar("M", bound="Model")
+T = TypeVar("T")
 
 out = PlainConsole()
 wide = PlainConsole(width=1 << 20)
@@ -165,6 +167,26 @@ def decoded(file: BinaryIO, name: str) -> Iterator[tuple[str, str | InputError]]
             yield place, InputError(f"not UTF-8 text (byte {error.start + 1})")
 
 
+def in_chunks(items: Iterable[T], size: int = 64) -> Iterator[list[T]]:
+    """Cut into lists, which are computed together; of one item each if someone is typing them.
+
+    Raises:
+        InputError: of the items; after those before it have been yielded.
+    """
+    rest, problem = iter(items), None
+    while problem is None:
+        some: list[T] = []
+        try:
+            some.extend(islice(rest, 1 if sys.stdin.isatty() else size))
+        except InputError as error:
+            problem = error
+        if some:
+            yield some
+        elif problem is None:
+            return
+    raise problem
+
+
 def words_in(sentence: str, tokens: bool = False) -> list[str]:
     """Split a sentence into words; at blanks only, if they are ``tokens`` already.
 
@@ -255,3 +277,8 @@ def read_model(folder: Path, kind: type[M], device: Device = "cpu") -> M:
 
     place = chosen_device(device)  # before the work
     return kind.load(model_in(folder)).to(place)
+
+
+def load_parser(parser: str | parsers.Parser, max_edges: int | None, timeout: float | None) -> parsers.Parser:
+    """Load a parser by its name, of the command line or of a model, see `SentenceModel.own_parser`."""
+    return parser_named(parser, max_edges, timeout) if isinstance(parser, str) else parser

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -17,6 +18,7 @@ import corpora
 import parsers
 import recnn
 from corpora.text import replacing
+from parsers.errors import InputError
 from parsers.printing import shown_words
 from recnn.commands.common import (
     Binarise,
@@ -31,6 +33,8 @@ from recnn.commands.common import (
     WithoutTraces,
     counted,
     either,
+    in_chunks,
+    load_parser,
     out,
     prepared,
     read_sentences,
@@ -38,14 +42,16 @@ from recnn.commands.common import (
     with_words,
 )
 from recnn.commands.options import typed
-from recnn.commands.parse import Json, Limit, MaxEdges, Parse, Timeout, Tokens, parse_each
+from recnn.commands.parse import Json, Limit, MaxEdges, Parse, Timeout, Tokens, best_parses, parse_each
 from recnn.commands.streams import cell, print_json
+from recnn.data.parsing import fitting
 from recnn.data.sources import Preparation
 from recnn.settings import Device
 
 if TYPE_CHECKING:
     from nltk import Tree
 
+nltk = lazy_loader.load("nltk")
 np = lazy_loader.load("numpy")
 torch = lazy_loader.load("torch")
 
@@ -59,7 +65,15 @@ def encode(
     without_functions: WithoutFunctions = False,
     collapse_unaries: CollapseUnaries = False,
     binarise: Binarise = None,
-    hidden_size: Annotated[int, typer.Option(min=1, help="Size of the state vectors.")] = 8,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of a trained model, or of a training run; it has a --parser of its own. "
+            "\\[default: a random network]",
+        ),
+    ] = None,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Size of the state vectors, if the network is random.")] = 8,
     seed: Annotated[
         int, typer.Option(min=0, max=(1 << 63) - 1, help="Random seed of the word vectors and weights.")
     ] = 0,
@@ -74,9 +88,10 @@ def encode(
 ) -> None:
     """Print the state vectors of the nodes of parse trees.
 
-    The states are computed bottom-up by the plain recursive network of Socher et al. 2011 with random word vectors and
-    weights. With a probabilistic grammar, the expected state of the root is printed as well: the mean over the parses,
-    weighted by their probabilities.
+    The states are computed by a trained model, see `recnn.SentenceEncoder`; or, without --model, bottom-up by the plain
+    recursive network of Socher et al. 2011 with random word vectors and weights. Nodes with more children than a model
+    takes are binarised. With a probabilistic grammar, the expected state of the root is printed as well: the mean over
+    the parses, weighted by their probabilities.
 
     In trees of more than 100 words, nodes are printed with their first 100 words, and in JSON with their spans only. A
     picture shows the norms of the states as colours.
@@ -87,21 +102,29 @@ def encode(
     preparation = Preparation(without_traces, without_functions, collapse_unaries, binarise)
     if trees is None and preparation != Preparation():
         raise typer.BadParameter("trees are transformed with --trees FILE only", param_hint="SENTENCE...")
+    if model is not None and (given := [name for name in ("hidden_size", "seed") if typed(context, name)]):
+        raise typer.BadParameter("of random networks, not with --model", param_hint=f"--{given[0].replace('_', '-')}")
     if to is not None and to.suffix != ".npz":
         raise typer.BadParameter(f"{to} does not end in .npz", param_hint="--out")
     arrays: dict[str, Any] = {}
     with Failures() as failures:
         if to is not None and not to.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(to))  # before the work
+        trained = None if model is None else recnn.SentenceEncoder(model)
         groups: Iterable[list[Parse]]
         loaded = None
         if trees is not None:
             read = prepared(corpora.read_labelled_trees(trees), preparation, trees)
             groups = ([Parse(" ".join(parsers.words_of(tree)), 0, tree)] for tree in read)
         else:
-            loaded = parsers.load(parser, max_edges, timeout)
-            groups = parse_each(loaded, parser, read_sentences(sentences, failures), limit, failures, tokens)
-        if isinstance(loaded, parsers.GrammarParser):
+            own = parser if trained is None or typed(context, "parser") else trained.model.own_parser()
+            loaded = load_parser(own, max_edges, timeout)
+            groups = _parsed(loaded, own, read_sentences(sentences, failures), limit, failures, tokens)
+        encoder: _Encoder | _Trained
+        if trained is not None:
+            encoder = _Trained(trained, device)
+            groups = encoder.fitted(groups, failures)
+        elif isinstance(loaded, parsers.GrammarParser):
             longest = max(len(rule) for rule in loaded.grammar.productions())
             encoder = _Encoder(sorted(loaded.lexicon), longest, hidden_size, seed, device)
         else:  # the words and the largest number of children are known at the end only
@@ -110,8 +133,7 @@ def encode(
             words = (word for tree in found for word in parsers.words_of(tree))
             encoder = _Encoder(words, _max_children(found), hidden_size, seed, device)
         every: list[_Encoded] = []
-        for index, parses in enumerate(groups):
-            encoded = _Encoded(parses, [encoder(found.tree) for found in parses])
+        for index, encoded in enumerate(_encoded(groups, encoder)):
             encoded.print(as_json)
             arrays |= encoded.arrays(f"sentence{index}")
             if picture is not None:
@@ -123,6 +145,21 @@ def encode(
             captions = [found.caption() for encoded in every for found in encoded.parses]
             drawings = (state.drawing() for encoded in every for state in encoded.states)
             save_pictures(map(recnn.draw.picture, drawings), picture, captions)
+
+
+def _parsed(
+    parser: parsers.Parser,
+    own: str | parsers.Parser,
+    sentences: Iterable[tuple[str, str]],
+    limit: int,
+    failures: Failures,
+    tokens: bool,
+) -> Iterator[list[Parse]]:
+    """Yield all parses of each sentence by a grammar, or the one of another parser."""
+    name = own if isinstance(own, str) else None
+    if isinstance(parser, parsers.GrammarParser):
+        return parse_each(parser, name, sentences, limit, failures, tokens)
+    return best_parses(parser, name, sentences, failures, tokens)
 
 
 class _Encoder:
@@ -137,11 +174,53 @@ class _Encoder:
         self.vectors = torch.nn.Embedding(len(self.vocabulary), hidden_size).to(self.device)
         self.cell = recnn.RecursiveCell(hidden_size, hidden_size, arity, leaf="input").to(self.device)
 
-    def __call__(self, tree: Tree) -> recnn.NodeStates:
-        graph = recnn.tree_to_graph(tree, self.vocabulary)
-        with torch.no_grad():
-            x = self.vectors(graph.ndata["word"].clamp(min=0).to(self.device))
-            return recnn.NodeStates(graph, recnn.HiddenState(recnn.propagate(self.cell, graph, x).hidden.cpu()))
+    def __call__(self, trees: Sequence[Tree]) -> Iterator[recnn.NodeStates]:
+        for tree in trees:
+            graph = recnn.tree_to_graph(tree, self.vocabulary)
+            with torch.no_grad():
+                x = self.vectors(graph.ndata["word"].clamp(min=0).to(self.device))
+                hidden = recnn.propagate(self.cell, graph, x).hidden.cpu()
+            yield recnn.NodeStates(graph, recnn.HiddenState(hidden))
+
+
+class _Trained:
+    """The encoder of a trained model."""
+
+    def __init__(self, encoder: recnn.SentenceEncoder, device: Device) -> None:
+        from recnn.graphs.devices import chosen_device
+
+        self.encoder = encoder
+        encoder.model.to(chosen_device(device))
+
+    def fitted(self, groups: Iterable[list[Parse]], failures: Failures) -> Iterator[list[Parse]]:
+        """Binarise trees for the model; the sentences of those that cannot be are added to ``failures``."""
+        arity = self.encoder.model.config.max_children
+        for parses in groups:
+            try:
+                yield [one._replace(tree=_like(one.tree, fitting(one.tree, arity))) for one in parses]
+            except InputError as error:
+                failures.add(InputError(f"{parses[0].sentence!r}: {error}"))
+
+    def __call__(self, trees: Sequence[Tree]) -> Iterator[recnn.NodeStates]:
+        found = self.encoder.encode(trees, show_progress_bar=False, convert_to_numpy=False, output="nodes")
+        model = self.encoder.model
+        chains = isinstance(model, recnn.Translator) and model.config.model == "sequence"
+        for tree, hidden in zip(trees, found, strict=True):
+            graph = recnn.sequence_to_graph(parsers.words_of(tree)) if chains else recnn.tree_to_graph(tree)
+            yield recnn.NodeStates(graph, recnn.HiddenState(hidden.cpu()))
+
+
+def _like(tree: Tree, fitted: Tree) -> Tree:
+    """Give a binarised tree the probability of the tree."""
+    if fitted is tree or not hasattr(tree, "prob"):
+        return fitted
+    return nltk.ProbabilisticTree(fitted.label(), list(fitted), prob=tree.prob())
+
+
+def _encoded(groups: Iterable[list[Parse]], encoder: _Encoder | _Trained) -> Iterator[_Encoded]:
+    for some in in_chunks(groups):
+        states = iter(encoder([found.tree for parses in some for found in parses]))
+        yield from (_Encoded(parses, list(islice(states, len(parses)))) for parses in some)
 
 
 class _Encoded(NamedTuple):

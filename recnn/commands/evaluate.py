@@ -150,7 +150,8 @@ def _labelled_trees(model: recnn.TreeClassifier, folder: Path, data: str) -> lis
             data = str(part_of(where, data))
         elif form == "sst":
             return list(corpora.bundled_sentiment(data))
-    return [fitting(tree, config.max_children) for tree in corpora.read_labelled_trees(data, form, config.parser)]
+    trees = corpora.read_labelled_trees(data, form, config.root_parser)
+    return [fitting(tree, config.max_children) for tree in trees]
 
 
 def _by_length(model: recnn.TreeClassifier, trees: list[Tree]) -> dict[str, recnn.Scores]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -52,7 +53,7 @@ class Parse(NamedTuple):
     number: int
     tree: Tree
     parser: str | None = None
-    """Name of the parser, None for a given tree."""
+    """Name of the parser; None for a given tree, or for a parser without a name, such as that of an autoencoder."""
 
     @property
     def probability(self) -> float | None:
@@ -164,7 +165,8 @@ def parse(
     every = every or limit is not None
     with Failures() as failures:
         read = read_sentences(sentences, failures)
-        groups = parse_each(loaded, parser, read, (limit or 100) if every else 1, failures, tokens, warn=every)
+        several = parse_each(loaded, parser, read, limit or 100, failures, tokens)
+        groups = several if every else best_parses(loaded, parser, read, failures, tokens)
         if picture is not None:
             every_parse = [found for parses in groups for found in parses]
             captions = [found.caption() for found in every_parse]
@@ -180,12 +182,11 @@ def parse(
 
 def parse_each(
     parser: parsers.Parser,
-    name: str,
+    name: str | None,
     sentences: Iterable[tuple[str, str]],
     limit: int,
     failures: Failures,
     tokens: bool = False,
-    warn: bool = True,
 ) -> Iterator[list[Parse]]:
     """Yield the parses of each sentence that has any.
 
@@ -196,19 +197,52 @@ def parse_each(
         limit: largest number of parses per sentence.
         failures: the errors of sentences are added to it.
         tokens: split sentences at blanks only.
-        warn: print a message if a sentence has more than ``limit`` parses.
     """
     for place, sentence in sentences:
         found: list[Parse] = []
         try:
             parses = parse_one(parser, place, sentence, tokens)
             found.extend(Parse(sentence, number, tree, name) for number, tree in enumerate(islice(parses, limit)))
-            if warn and next(parses, None) is not None:
+            if next(parses, None) is not None:
                 fail(f"{place}{sentence!r} has more than {counted(limit, 'parse')}: increase --limit to see them")
         except parsers.SentenceError as error:
             failures.add(parsers.SentenceError(f"{place}{error}"))
         if found:
             yield found
+
+
+def best_parses(
+    parser: parsers.Parser,
+    name: str | None,
+    sentences: Iterable[tuple[str, str]],
+    failures: Failures,
+    tokens: bool = False,
+) -> Iterator[list[Parse]]:
+    """Yield the best parse of each sentence that has any, as a list; the arguments are those of `parse_each`."""
+    given, rest = tee(sentences)
+    for (_, sentence), found in zip(given, best_trees(parser, rest, tokens), strict=True):
+        if isinstance(found, parsers.SentenceError):
+            failures.add(found)
+        else:
+            yield [Parse(sentence, 0, found, name)]
+
+
+def best_trees(
+    parser: parsers.Parser, sentences: Iterable[tuple[str, str]], tokens: bool = False
+) -> Iterator[Tree | parsers.SentenceError]:
+    """Yield the best parse of each sentence, or the error with its place; in batches, unless someone is typing."""
+    # A grammar takes no batches, and has messages about what it leaves out.
+    if isinstance(parser, parsers.GrammarParser) or sys.stdin.isatty():
+        for place, sentence in sentences:
+            try:
+                yield next(parse_one(parser, place, sentence, tokens))
+            except parsers.SentenceError as error:
+                yield parsers.SentenceError(f"{place}{error}")
+        return
+    given, rest = tee(sentences)
+    trees = parser.parse_each(sentence.split() if tokens else sentence for _, sentence in rest)
+    for (place, _), tree in zip(given, trees, strict=True):
+        yield parsers.SentenceError(f"{place}{tree}") if isinstance(tree, parsers.SentenceError) else tree
 
 
 def parse_one(parser: parsers.Parser, place: str, sentence: str, tokens: bool = False) -> parsers.Parses:

@@ -1,4 +1,4 @@
-"""`recnn predict`: a label for each node of a tree, with its probability."""
+"""`recnn predict`: a label for each node of a tree with its probability, or the relation of two sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 import corpora
 import parsers
 import recnn
-from parsers.errors import InputError, SentenceError, TreeError
+from parsers.errors import InputError, SentenceError
 from parsers.printing import printable, shown_words
 from recnn.commands.common import (
     Failures,
@@ -21,19 +21,23 @@ from recnn.commands.common import (
     PictureFile,
     Sentences,
     TreeFile,
-    either,
+    in_chunks,
+    load_parser,
     read_model,
     read_sentences,
     save_pictures,
     wide,
     with_words,
 )
-from recnn.commands.parse import MaxEdges, Timeout, Tokens, parse_one
+from recnn.commands.pairs import predict_pairs, read_pairs
+from recnn.commands.parse import MaxEdges, Timeout, Tokens, best_trees
 from recnn.commands.streams import print_json
 from recnn.data.parsing import fitting
+from recnn.errors import ModelError
 
 if TYPE_CHECKING:
     from nltk import Tree
+    from torch import Tensor
 
 # From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
@@ -51,6 +55,10 @@ def predict(
     model: ModelFolder,
     sentences: Sentences = None,
     trees: TreeFile = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File of pairs of sentences, two on each line with a tab between them."),
+    ] = None,
     parser: ModelParser = None,
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
@@ -59,7 +67,7 @@ def predict(
     picture: PictureFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per tree and line.")] = False,
 ) -> None:
-    """Predict a label for each node of a tree.
+    """Predict a label for each node of a tree, or the relation of two sentences.
 
     Each node is printed with its label, the probability of the label and its words. In trees of more than 100 words,
     nodes are printed with their first 100 words, and in JSON with their spans only.
@@ -68,27 +76,49 @@ def predict(
     error. For a model of ListOps, a sentence is an expression such as "[MAX 2 [MIN 4 7 ] 0 ]".
 
     A node of a dependency tree is printed with its own word, and in JSON with the position of this.
+
+    A model of pairs takes the sentences two by two, or those of --pairs; - reads pairs from standard input, with a tab
+    between the sentences of a line. Their relatedness is printed, or their entailment with its probability.
     """
-    either(sentences, trees)
+    if (trees is not None) + (pairs is not None) + bool(sentences) != 1:
+        raise typer.BadParameter("give either sentences, --trees FILE or --pairs FILE", param_hint="SENTENCE...")
     if picture is not None and as_json:
         raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
-    found = read_model(model, recnn.TreeClassifier, device)
+    found = read_model(model, recnn.Model, device)
+    if not isinstance(found, recnn.TreeClassifier | recnn.PairModel):
+        raise ModelError(f"{model}: expected a model of kind 'trees' or 'pairs', got {found.kind!r}")
+    if isinstance(found, recnn.PairModel) and (trees is not None or picture is not None):
+        raise typer.BadParameter("not for a model of pairs", param_hint="--trees, --picture")
+    if isinstance(found, recnn.TreeClassifier) and pairs is not None:
+        raise typer.BadParameter("only for a model of pairs", param_hint="--pairs")
     with Failures() as failures:
-        fitted = fitted_trees(found, failures, sentences, trees, parser, tokens, max_edges, timeout)
-        if picture is not None:
-            predicted = (found.node_predictions(tree).drawing() for tree in fitted)
-            save_pictures(map(recnn.draw.picture, predicted), picture)
+        if isinstance(found, recnn.PairModel):
+            loaded = load_parser(parser or found.own_parser(roots=True), max_edges, timeout)
+            predict_pairs(found, read_pairs(sentences, pairs, failures), loaded, tokens, failures, as_json)
             return
-        for tree in fitted:
-            nodes, words = _nodes(found, tree), parsers.words_of(tree)
-            if as_json:
-                for node in nodes:
-                    del node["parent"]
-                print_json({"sentence": " ".join(words), "words": words, "nodes": with_words(nodes, words)})
-            else:
-                for line in _drawn(nodes, words):
-                    wide.print(line)
-                wide.print("")
+        fitted = fitted_trees(found, failures, sentences, trees, parser, tokens, max_edges, timeout)
+        _predict_nodes(found, fitted, picture, as_json)
+
+
+def _predict_nodes(model: recnn.TreeClassifier, trees: Iterator[Tree], picture: Path | None, as_json: bool) -> None:
+    """Print or draw trees with the labels of their nodes."""
+    if picture is not None:
+        drawings = (model.node_predictions(tree).drawing() for tree in trees)
+        save_pictures(map(recnn.draw.picture, drawings), picture)
+        return
+    predicted = (
+        (tree, nodes) for some in in_chunks(trees) for tree, nodes in zip(some, _nodes(model, some), strict=True)
+    )
+    for tree, nodes in predicted:
+        words = parsers.words_of(tree)
+        if as_json:
+            for node in nodes:
+                del node["parent"]
+            print_json({"sentence": " ".join(words), "words": words, "nodes": with_words(nodes, words)})
+        else:
+            for line in _drawn(nodes, words):
+                wide.print(line)
+            wide.print("")
 
 
 def fitted_trees(
@@ -105,29 +135,20 @@ def fitted_trees(
     if trees is not None:
         read = corpora.read_labelled_trees(trees)
     else:
-        listops = model.config.form == "listops" and parser is None
-        used = None if listops else parsers.load(parser or model.config.parser, max_edges, timeout)
-        read = _parsed(read_sentences(sentences, failures), used, tokens, failures)
+        loaded = load_parser(parser or model.own_parser(), max_edges, timeout)
+        read = _parsed(read_sentences(sentences, failures), loaded, tokens, failures)
     return _fitted(model, read, failures)
 
 
 def _parsed(
-    sentences: Iterable[tuple[str, str]],
-    parser: parsers.Parser | None,
-    tokens: bool,
-    failures: Failures,
+    sentences: Iterable[tuple[str, str]], parser: parsers.Parser, tokens: bool, failures: Failures
 ) -> Iterator[Tree]:
-    """Yield a tree over each sentence: its best parse, or for a model of ListOps its expression."""
-    for place, sentence in sentences:
-        try:
-            if parser is None:
-                yield corpora.listops_tree(corpora.parse_listops(sentence))
-            else:
-                yield next(parse_one(parser, place, sentence, tokens))
-        except SentenceError as error:
-            failures.add(SentenceError(f"{place}{error}"))
-        except TreeError as error:
-            failures.add(InputError(f"{place}{error}"))
+    """Yield the best parse of each sentence."""
+    for found in best_trees(parser, sentences, tokens):
+        if isinstance(found, SentenceError):
+            failures.add(found)
+        else:
+            yield found
 
 
 def _fitted(model: recnn.TreeClassifier, trees: Iterable[Tree], failures: Failures) -> Iterator[Tree]:
@@ -140,9 +161,13 @@ def _fitted(model: recnn.TreeClassifier, trees: Iterable[Tree], failures: Failur
             failures.add(InputError(f"{shown_words(words, 1, len(words))!r}: {error}"))
 
 
-def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
-    """Predict the labels of the nodes of a tree, breadth first from the root."""
-    (probabilities,) = model.probabilities([tree])
+def _nodes(model: recnn.TreeClassifier, trees: list[Tree]) -> Iterator[list[dict[str, Any]]]:
+    """Predict the labels of the nodes of each tree, breadth first from the root."""
+    for tree, probabilities in zip(trees, model.probabilities(trees), strict=True):
+        yield _described(model, tree, probabilities.cpu())
+
+
+def _described(model: recnn.TreeClassifier, tree: Tree, probabilities: Tensor) -> list[dict[str, Any]]:
     graph = model.graph(tree)
     parents = [-1] * graph.num_nodes()
     for child, parent in zip(*(ends.tolist() for ends in graph.edges()), strict=True):
@@ -155,7 +180,7 @@ def _nodes(model: recnn.TreeClassifier, tree: Tree) -> list[dict[str, Any]]:
             "span": span,
             "parent": parent,
         }
-        for row, span, parent in zip(probabilities.cpu(), graph.ndata["span"].tolist(), parents, strict=True)
+        for row, span, parent in zip(probabilities, graph.ndata["span"].tolist(), parents, strict=True)
     ]
     if isinstance(tree, parsers.DependencyTree):
         for node, position in zip(nodes, graph.ndata["position"].tolist(), strict=True):

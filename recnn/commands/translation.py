@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import typer
 import corpora
 import parsers
 import recnn
-from corpora.translation import join_words, normalise, split_pairs, split_words
+from corpora.translation import join_words, placed_translations, split_pairs, split_words
 from parsers.errors import EmptySentenceError
 from recnn.commands.common import (
     Failures,
@@ -28,6 +28,7 @@ from recnn.commands.common import (
 )
 from recnn.commands.streams import print_json
 from recnn.commands.train import trains
+from recnn.data.parsing import trees_over
 from recnn.data.sources import TranslationData
 from recnn.errors import RunError
 from recnn.models.config import TranslationConfig
@@ -61,7 +62,7 @@ def translation(
     """
     from recnn.training.objectives.translation import TranslationObjective, evaluated
 
-    parts = _parts(data, network.lower)
+    parts = _parts(data, network)
 
     def closing(model: recnn.Translator) -> list[str]:
         if not parts["test"]:
@@ -121,12 +122,13 @@ def _shown(count: int, scores: dict[str, Score]) -> list[str]:
     return [f"{count:,} sentences: {name} {score.score:.1f} ({score.signature})" for name, score in scores.items()]
 
 
-def _parts(data: TranslationData, lower: bool) -> dict[str, list[TextPair]]:
+def _parts(data: TranslationData, network: TranslationConfig) -> dict[str, list[TextPair]]:
     """Read the pairs, by part."""
+    places: dict[Translation, str] = {}
     if data.data is None:
         every = [pair for part in corpora.TRANSLATION_SHARES for pair in corpora.bundled_translations(part)]
     else:
-        every = list(corpora.read_translations(data.data))
+        every, places = _in_file(data.data)
     kept = [
         pair
         for pair in every
@@ -137,14 +139,37 @@ def _parts(data: TranslationData, lower: bool) -> dict[str, list[TextPair]]:
         # In the order of a hash of the sentence: its pairs stay together, and fewer pairs are a subset of more.
         kept.sort(key=lambda pair: blake2b(pair.english.lower().encode(), digest_size=8, salt=b"drawn").digest())
         del kept[data.pairs :]
-    return {part: _pairs(pairs, data, lower) for part, pairs in split_pairs(kept).items()}
+    return {part: _pairs(pairs, places, data, network) for part, pairs in split_pairs(kept).items()}
 
 
-def _pairs(translations: list[Translation], data: TranslationData, lower: bool) -> list[TextPair]:
+def _in_file(path: str) -> tuple[list[Translation], dict[Translation, str]]:
+    """Read the pairs of a file, and the beginning of the error messages about each."""
+    read = list(placed_translations(path))
+    return [pair for _, pair in read], {pair: f"{path}, line {line}: " for line, pair in reversed(read)}
+
+
+def _pairs(
+    translations: list[Translation],
+    places: Mapping[Translation, str],
+    data: TranslationData,
+    network: TranslationConfig,
+) -> list[TextPair]:
+    """Split pairs into words, and parse the sources if the network needs trees and there are none.
+
+    Raises:
+        InputError: a sentence has no tree, with the place of its pair.
+    """
     from recnn.training.objectives.translation import by_text, text_pairs
 
+    def place(index: int) -> str:
+        return places.get(translations[index], "")
+
     trees = None if data.trees is None else by_text(map(corpora.unescape, corpora.read_trees(data.trees)))
-    return text_pairs(translations, lower, trees)
+    pairs = text_pairs(translations, network.lower, trees, place)
+    if network.model == "sequence":
+        return pairs
+    sources = trees_over((pair.source for pair in pairs), network.parser, network.max_children, place)
+    return [pair._replace(source=source) for pair, source in zip(pairs, sources, strict=True)]
 
 
 def translated_pairs(model: recnn.Translator, folder: Path, data: str) -> list[TextPair]:
@@ -156,8 +181,8 @@ def translated_pairs(model: recnn.Translator, folder: Path, data: str) -> list[T
     except ValueError as error:
         raise RunError(f"{folder}: not the run of a translator ({error})") from None
     if data in corpora.TRANSLATION_SHARES and not Path(data).exists():
-        return _parts(settings, model.config.lower)[data]
-    return _pairs(list(corpora.read_translations(data)), settings, model.config.lower)
+        return _parts(settings, model.config)[data]
+    return _pairs(*_in_file(data), settings, model.config)
 
 
 def _sources(
@@ -169,8 +194,7 @@ def _sources(
             yield "", parsers.words_of(tree), tree
         return
     for place, sentence in read_sentences(sentences, failures):
-        words = split_words(normalise(sentence), "english", model.config.lower)
-        if words:
+        if words := model.split(sentence):
             yield place, words, words
         else:
             failures.add(EmptySentenceError(f"{place}{sentence!r} has no words"))
@@ -189,6 +213,6 @@ def _record(model: recnn.Translator, graph: DGLGraph, words: list[str], candidat
             {"translation": join_words(one, "french"), "log_probability": candidate.log_probability}
             for one, candidate in zip(said, candidates, strict=True)
         ],
-        "nodes": recnn.models.translation.node_names(graph, words),
+        "nodes": recnn.models.sentences.node_names(graph, words),
         "attention": None if weights is None else weights.cpu().tolist(),
     }

@@ -120,7 +120,7 @@ def _read(
     preparation: Preparation = _AS_READ,
 ) -> "list[list[Tree]]":
     files = [part_of(folder_of(folder), part) for part in ("train", "dev")]
-    read = (prepared(read_labelled_trees(file, form, network.parser), preparation, file) for file in files)
+    read = (prepared(read_labelled_trees(file, form, network.root_parser), preparation, file) for file in files)
     return [[fitting(tree, network.max_children) for tree in trees] for trees in read]
 
 

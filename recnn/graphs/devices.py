@@ -14,8 +14,8 @@ from parsers.errors import InputError
 from recnn.settings import Device
 
 
-def chosen_device(name: Device) -> torch.device:
-    """Return the device of a setting, see `recnn.settings.Device`.
+def chosen_device(name: Device | str | torch.device) -> torch.device:
+    """Return the device of a setting, see `recnn.settings.Device`, or of any name that torch knows.
 
     Raises:
         InputError: there is no such device.

@@ -18,6 +18,8 @@ from .language_model import LanguageModel as LanguageModel
 from .pairs import PairModel as PairModel
 from .phrases import PhraseEncoder as PhraseEncoder
 from .phrases import WordVectors as WordVectors
+from .sentence_encoder import SentenceEncoder as SentenceEncoder
+from .sentences import SentenceModel as SentenceModel
 from .sequences import SequenceModel as SequenceModel
 from .span_parser import SpanParser as SpanParser
 from .trained_parser import TrainedParser as TrainedParser

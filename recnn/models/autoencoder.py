@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -11,21 +12,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.vocabulary import Vocabulary
+from parsers.api import Parser, Parses
 from parsers.dependency_trees import DependencyTree
-from parsers.errors import TreeError
+from parsers.errors import SentenceError, TreeError
+from parsers.tokens import tokens_and_words
 from parsers.trees import words_of
 from recnn.cells.base import Nodes
 from recnn.cells.recursive import RecursiveCell
+from recnn.data.parsing import Sentence
 from recnn.engines.propagate import propagate
 from recnn.graphs.convert import batch, graph_to_tree, tree_to_graph
 from recnn.graphs.devices import all_to_device_of
 from recnn.layers.heads import Head
 from recnn.models.config import AutoencoderConfig
-from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
+from recnn.models.sentences import SentenceModel
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
+
+_AT_ONCE = 256  # sentences whose greedy trees are built in parallel
 
 
 class Reconstruction(NamedTuple):
@@ -59,7 +65,7 @@ class Phrase(NamedTuple):
         return self.sentence[self.span[0] - 1 : self.span[1]]
 
 
-class TreeAutoencoder(Model, kind="autoencoder"):
+class TreeAutoencoder(SentenceModel, kind="autoencoder"):
     """Recursive autoencoder: the vector of a phrase is encoded from those of its children, which are decoded from it.
 
         p = f(W1 [c_1; ...; c_K] + b1),  p := p / |p|
@@ -75,6 +81,15 @@ class TreeAutoencoder(Model, kind="autoencoder"):
     Without ``normalise`` the vectors of phrases shrink, as small vectors have small errors. Word vectors are not
     normalised: trained on the reconstruction alone they collapse, so they are frozen unless ``learn_words`` is set.
 
+    Here the weights are random; those of a training run are read by ``recnn.load("autoencoder")``.
+
+    >>> import corpora, recnn
+    >>> config = recnn.AutoencoderConfig(labels=())
+    >>> model = recnn.TreeAutoencoder(config, corpora.Vocabulary(["a", "fine", "film"]))
+    >>> (phrases,) = model.predict(["a fine film"])
+    >>> phrases[0].words
+    ['a', 'fine', 'film']
+
     Args:
         config: settings of the model, see `recnn.AutoencoderConfig`.
         vocabulary: open vocabulary of the words.
@@ -84,6 +99,7 @@ class TreeAutoencoder(Model, kind="autoencoder"):
     """
 
     Config = AutoencoderConfig
+    config: AutoencoderConfig
 
     def __init__(self, config: AutoencoderConfig, vocabulary: Vocabulary) -> None:
         super().__init__()
@@ -130,6 +146,20 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         if isinstance(tree, DependencyTree):
             raise TreeError("expected a tree of phrases, whose words are leaves, got a dependency tree")
         return tree_to_graph(tree, self.vocabulary)
+
+    @property
+    def state_size(self) -> int:
+        """Size H of the states."""
+        return self.config.hidden_size
+
+    def states(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
+        """Compute the vectors (N, H) of all nodes, or (R, H) of the nodes in ``rows``."""
+        found: Tensor = self(forest).states
+        return found if rows is None else found.index_select(0, rows.to(found.device))
+
+    def own_parser(self, roots: bool = False) -> Parser:
+        """Return a parser that builds trees greedily, see `greedy`."""
+        return GreedyParser(self)
 
     @torch.no_grad()
     def greedy(self, sentences: Sequence[Sequence[str]]) -> list[Tree]:
@@ -192,6 +222,18 @@ class TreeAutoencoder(Model, kind="autoencoder"):
         """Find the words (M,) whose vectors have the largest cosine similarity with ``vectors`` (M, H)."""
         return (vectors @ F.normalize(self.words.embedding.weight, dim=1).T).argmax(1)
 
+    def predict(self, sentences: Iterable[Sentence], parser: str | Parser | None = None) -> list[list[Phrase]]:
+        """Reconstruct the parts of all phrases of each sentence, see `phrases`.
+
+        Args:
+            sentences: strings, lists of words, or trees, see `trees`.
+            parser: parser of the sentences without a tree, or its name; None for greedy trees.
+
+        Raises:
+            InputError: see `trees`.
+        """
+        return [self.phrases(tree) for tree in self.trees(sentences, parser)]
+
     @torch.no_grad()
     def phrases(self, tree: Tree) -> list[Phrase]:
         """Reconstruct the parts of all phrases of a tree, in the order of the nodes, breadth first from the root.
@@ -227,6 +269,39 @@ class TreeAutoencoder(Model, kind="autoencoder"):
             back = " ".join(part or "…" for part in phrase.parts)
             texts.append(f"{phrase.error:.3f}" + (f"\n{back}" if any(phrase.parts) else ""))
         return graph_to_tree(graph, labels=texts)
+
+
+class GreedyParser(Parser):
+    """Parser that builds a tree over each sentence by `TreeAutoencoder.greedy`.
+
+    Args:
+        model: the autoencoder.
+    """
+
+    def __init__(self, model: TreeAutoencoder) -> None:
+        self.model = model
+
+    def parses(self, sentence: str | Sequence[str]) -> Parses:
+        """Return an iterator over the one tree of a sentence.
+
+        Raises:
+            EmptySentenceError: the sentence has no words.
+        """
+        _, words = tokens_and_words(sentence)
+        return Parses(iter(self.model.greedy([words])), words, [])
+
+    def parse_each(self, sentences: Iterable[str | Sequence[str]]) -> Iterator[Tree | SentenceError]:
+        """Yield the tree of each sentence, in their order, or the error; trees are built in parallel."""
+        rest = iter(sentences)
+        while some := list(islice(rest, _AT_ONCE)):
+            split: list[list[str] | SentenceError] = []
+            for sentence in some:
+                try:
+                    split.append(tokens_and_words(sentence)[1])
+                except SentenceError as error:
+                    split.append(error)
+            trees = iter(self.model.greedy([words for words in split if not isinstance(words, SentenceError)]))
+            yield from (words if isinstance(words, SentenceError) else next(trees) for words in split)
 
 
 def unit_tanh(x: Tensor) -> Tensor:

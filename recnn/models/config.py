@@ -5,6 +5,8 @@ A `...NetworkConfig` holds what a user can choose; the `...Config` made of it ad
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, replace
+from os.path import exists
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -70,6 +72,15 @@ class NetworkConfig:
         return DropoutCell(cell, self.recurrent_dropout) if self.recurrent_dropout else cell
 
 
+def _located(parser: str) -> str:
+    """Make the path of a parser absolute, so that a model has its parser in any working directory."""
+    if not exists(parser):
+        return parser
+    import parsers
+
+    return parser if parser in parsers.available() else str(Path(parser).resolve())
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PhraseNetworkConfig(NetworkConfig):
     """Word vectors, and a network that computes a state of each phrase from its tree or from its words in order."""
@@ -106,6 +117,7 @@ class PhraseNetworkConfig(NetworkConfig):
             description="Parser of sentences that have no tree: english; right, left or balanced for trees of that "
             "shape; a bundled grammar, the path of one, or the folder of a trained parser."
         ),
+        AfterValidator(_located),
     ] = "english"
 
     @model_validator(mode="after")
@@ -121,6 +133,11 @@ class PhraseNetworkConfig(NetworkConfig):
     def max_children(self) -> "Arity":
         """Largest number of children of a node; "sum" for any number, as a sequence looks at the words alone."""
         return "sum" if self.model == "sequence" else self.arity
+
+    @property
+    def root_parser(self) -> str:
+        """Parser for tasks that need the states of roots only, where a sequence needs no trees: any will do."""
+        return "balanced" if self.model == "sequence" else self.parser
 
     def phrase_cell(self) -> "Cell":
         """The cell of the first layer; in a sequence a node has one child."""
@@ -239,6 +256,11 @@ class AutoencoderConfig(AutoencoderNetworkConfig):
             expected = "at least two different labels" if wanted else "no labels"
             raise ValueError(f"alpha={self.alpha} takes {expected}, got {str(self.labels)[:80]}")
         return self
+
+    @property
+    def max_children(self) -> int:
+        """Largest number of children of a node."""
+        return self.arity
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -46,7 +46,10 @@ class Model(nn.Module, ABC):
     A model is rebuilt as ``type(model)(model.config, *model.vocabularies)``. A subclass defines `Config`,
     `vocabulary_names` if it has not exactly one ``vocabulary``, and the name of its kind in ``model.json``:
 
-        class TreeClassifier(Model, kind="trees"): ...
+        class MyModel(Model, kind="mine"): ...
+
+    The models of this package have a method `predict`, which takes what a user has: sentences, pairs of sentences,
+    texts, or sequences of numbers.
     """
 
     kind: ClassVar[str]
@@ -156,7 +159,7 @@ def load(folder: str | Path) -> Model:
     afterwards. While another process replaces the folder, either the older or the newer model is loaded.
 
     Args:
-        folder: folder of the model.
+        folder: folder of the model, or of a training run for its best model.
 
     Raises:
         ModelError: the folder does not hold a model, a file in it is malformed or does not fit the others, or a weight
@@ -164,7 +167,7 @@ def load(folder: str | Path) -> Model:
         CorpusError: a vocabulary is malformed.
         OSError: a file cannot be read.
     """
-    folder = Path(folder)
+    folder = model_in(folder)
     kinds = _kinds()
     with ExitStack() as stack:
         files = _opened(folder, stack)

@@ -29,7 +29,7 @@ class Generated(NamedTuple):
 
 
 class LanguageModel(Model, kind="language_model"):
-    """Recurrent language model of characters or words, P(t_1 ... t_n) = Π P(t_i | t_1 ... t_i-1).
+    r"""Recurrent language model of characters or words, P(t_1 ... t_n) = Π P(t_i | t_1 ... t_i-1).
 
         h_i = network(x_i, h_i-1), where x_i is the vector of t_i-1
         P(t_i | ...) = softmax(E P h_i + b)
@@ -38,6 +38,14 @@ class LanguageModel(Model, kind="language_model"):
     models", EACL 2017; Inan et al., "Tying word vectors and word classifiers", ICLR 2017), and P (D, H) is a projection
     if D and H differ, else the identity. Without, E P is a single matrix (V, H) of the output layer. The end of a line
     is also the token t_0 before the start of a text.
+
+    Here the weights are random; those of a training run are read by ``recnn.load("lm")``.
+
+    >>> import corpora, recnn
+    >>> model = recnn.LanguageModel(recnn.LanguageModelConfig(), corpora.Vocabulary([*"\n abcdefgh"]))
+    >>> (text,) = model.predict(["a cab"], length=5)
+    >>> text.startswith("a cab")
+    True
 
     Args:
         config: settings of the model, see `recnn.LanguageModelConfig`.
@@ -136,6 +144,18 @@ class LanguageModel(Model, kind="language_model"):
         log_probabilities = scores.squeeze(0).log_softmax(1)
         log_probabilities[:, 0] = -torch.inf
         return log_probabilities, state
+
+    def predict(self, texts: Iterable[str], length: int = 20) -> list[str]:
+        """Continue each text with the most probable characters or words, one after the other; see `generate` for more.
+
+        Args:
+            texts: beginnings of texts.
+            length: largest number of characters or words to add; a text ends with its line.
+
+        Returns:
+            The texts with their continuations.
+        """
+        return [self.generate(text, length, line=True, beam=1)[0].text for text in texts]
 
     @torch.no_grad()
     def generate(

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
+from nltk import Tree
 from torch import Tensor
 
 from corpora.pairs import ENTAILMENTS
 from corpora.vocabulary import Vocabulary
+from parsers.api import Parser
+from parsers.errors import InputError
+from recnn.data.datasets import word_graph
+from recnn.data.parsing import Sentence
 from recnn.layers.heads import PairHead, RelatednessHead
 from recnn.models.config import PairConfig
-from recnn.models.folder import Model
 from recnn.models.phrases import PhraseEncoder
+from recnn.models.sentences import SentenceModel
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-class PairModel(Model, kind="pairs"):
+class PairModel(SentenceModel, kind="pairs"):
     """Predict the relatedness or the entailment of two sentences from the states of their roots.
 
     Both sentences share one `PhraseEncoder`. The output layer is that of Tai, Socher and Manning 2015, section 4.2
     (`recnn.RelatednessHead`), or `recnn.PairHead` for classes.
+
+    Here the weights are random; those of a training run are read by ``recnn.load("relatedness")``.
+
+    >>> import corpora, recnn
+    >>> config = recnn.PairConfig(parser="balanced")
+    >>> model = recnn.PairModel(config, corpora.Vocabulary(["a", "man", "sings"]))
+    >>> (relatedness,) = model.predict([("A man sings", "A person sings")])
+    >>> 1 <= relatedness <= 5
+    True
 
     Args:
         config: settings of the model, see `recnn.PairConfig`.
@@ -30,6 +45,7 @@ class PairModel(Model, kind="pairs"):
     """
 
     Config = PairConfig
+    config: PairConfig
     head: RelatednessHead | PairHead
 
     def __init__(self, config: PairConfig, vocabulary: Vocabulary) -> None:
@@ -49,10 +65,30 @@ class PairModel(Model, kind="pairs"):
         Args:
             forest: 2 B graphs: the two of the first pair, of the second, ...; see `PhraseEncoder`.
         """
-        roots = (forest.out_degrees() == 0).nonzero().squeeze(1)
-        states = self.encoder(forest, roots)
+        return self._compared(self.root_states(forest))
+
+    def _compared(self, states: Tensor) -> Tensor:
+        """Compute the scores of pairs from the states (2 B, H) of their roots."""
         found: Tensor = self.head(states[0::2], states[1::2])
         return found
+
+    @property
+    def state_size(self) -> int:
+        """Size H of the states."""
+        return self.encoder.output_size
+
+    def states(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
+        """Compute the states (N, H) of all nodes, or (R, H) of the nodes in ``rows``; see `PhraseEncoder.forward`."""
+        found: Tensor = self.encoder(forest, rows)
+        return found
+
+    def own_parser(self, roots: bool = False) -> str | Parser:
+        """Return the name of the parser of the configuration."""
+        return self.config.root_parser if roots else self.config.parser
+
+    def graph(self, tree: Tree) -> DGLGraph:
+        """Convert a tree to a graph with the indices of the model's vocabulary; its labels are not used."""
+        return word_graph(tree, self.vocabulary, self.config.subwords)
 
     @torch.no_grad()
     def answers(self, forest: DGLGraph) -> Tensor:
@@ -61,5 +97,54 @@ class PairModel(Model, kind="pairs"):
         Args:
             forest: as for `forward`.
         """
-        found = self(forest)
+        return self._answers(self(forest))
+
+    def _answers(self, found: Tensor) -> Tensor:
         return self.head.score(found) if isinstance(self.head, RelatednessHead) else found.argmax(1)
+
+    def predict(
+        self,
+        pairs: Iterable[tuple[Sentence, Sentence]],
+        parser: str | Parser | None = None,
+        batch_size: int = 32,
+    ) -> list[float] | list[str]:
+        """Predict the relatedness of each pair, or its class, one of `corpora.ENTAILMENTS`.
+
+        Args:
+            pairs: pairs of sentences, each a string, a list of words, or a tree, see `trees`.
+            parser: parser of the sentences without a tree, or its name; that of the model if None.
+            batch_size: number of sentences in a batch.
+
+        Raises:
+            InputError: a pair does not have two sentences, or see `trees`.
+        """
+        answers = self._answers(self._scores(pairs, parser, batch_size)).cpu().tolist()
+        return answers if self.config.answer == "relatedness" else [ENTAILMENTS[answer] for answer in answers]
+
+    def probabilities(
+        self,
+        pairs: Iterable[tuple[Sentence, Sentence]],
+        parser: str | Parser | None = None,
+        batch_size: int = 32,
+    ) -> Tensor:
+        """Compute the probabilities (B, K) of the grades of relatedness, 1 to K, or (B, C) of `corpora.ENTAILMENTS`.
+
+        The arguments are those of `predict`.
+        """
+        return self._scores(pairs, parser, batch_size).softmax(1)  # also of log-probabilities
+
+    @torch.no_grad()
+    def _scores(
+        self, pairs: Iterable[tuple[Sentence, Sentence]], parser: str | Parser | None, batch_size: int
+    ) -> Tensor:
+        """Compute what `forward` does; each sentence is encoded by itself."""
+        trees = self.trees(_flat(pairs), parser, roots=True, place=lambda index: f"pair {index // 2 + 1}: ")
+        return self._compared(self.roots_of(trees, batch_size))
+
+
+def _flat(pairs: Iterable[tuple[Sentence, Sentence]]) -> Iterator[Sentence]:
+    """Yield the sentences of pairs, one after the other."""
+    for number, pair in enumerate(pairs, 1):
+        if isinstance(pair, str | Tree) or len(pair) != 2:
+            raise InputError(f"pair {number}: expected two sentences, got {str(pair)[:80]!r}")
+        yield from pair

@@ -26,6 +26,13 @@ class SequenceModel(Model, kind="sequences"):
     predicted numbers are brought back to their units, with means and deviations that are saved with the model
     (`standardise`).
 
+    Here the weights are random; those of a training run are read by ``recnn.load("echo")``.
+
+    >>> import recnn, torch
+    >>> config = recnn.SequenceConfig(inputs=1, outputs=5, task="classes", steps="many-to-one")
+    >>> recnn.SequenceModel(config).predict(torch.randn(3, 40, 1)).shape
+    torch.Size([3])
+
     Args:
         config: settings of the model, see `recnn.SequenceConfig`.
     """
@@ -106,7 +113,7 @@ class SequenceModel(Model, kind="sequences"):
         return self.head.loss(scores.flatten(0, -2), target.flatten().to(scores.device))
 
     @torch.no_grad()
-    def answers(self, x: Tensor, steps: int = 1) -> Tensor:
+    def predict(self, x: Tensor, steps: int = 1) -> Tensor:
         """Predict class indices, 0 or 1 for "binary", or numbers in their units.
 
         Args:

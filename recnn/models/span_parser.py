@@ -17,6 +17,7 @@ from corpora.vocabulary import Vocabulary
 from parsers.errors import EmptySentenceError
 from parsers.span_chart import best_trees, span_order
 from parsers.spans import Span, tree_of
+from recnn.data.parsing import trees_over
 from recnn.layers.recurrent import Recurrent
 from recnn.models.config import ParserConfig
 from recnn.models.folder import Model
@@ -55,6 +56,14 @@ class SpanParser(Model, kind="parser"):
     A binary tree may have spans that are no phrase, so the phrases can have any number of children; chains of phrases
     with the same words are one label, ``S+VP``. As W_1 v(i, j) is a difference of W_1 [f; b] at two positions, W_1
     is applied n + 1 times, not n (n + 1) / 2 times. The tag of a word is predicted from [f_t; b_t].
+
+    The weights of a training run are read by ``recnn.load("parser")``; here are those of `english`.
+
+    >>> import parsers, recnn
+    >>> from recnn.models.trained_parser import ENGLISH
+    >>> (tree,) = recnn.load(ENGLISH).predict(["The boy saw her duck."])
+    >>> parsers.words_of(tree)
+    ['The', 'boy', 'saw', 'her', 'duck', '.']
 
     Args:
         config: settings of the parser, with its labels and tags.
@@ -194,6 +203,16 @@ class SpanParser(Model, kind="parser"):
             values.append(torch.where(better, value, none))
             labels.append(torch.where(better, label, -1))
         return torch.cat(values, 1).float().cpu().numpy(), torch.cat(labels, 1).cpu().numpy()
+
+    def predict(self, sentences: Iterable[str | Sequence[str]]) -> list[Tree]:
+        """Parse sentences, given as strings or as lists of words; see `recnn.models.TrainedParser` for more.
+
+        Raises:
+            InputError: a sentence cannot be parsed.
+        """
+        from recnn.models.trained_parser import TrainedParser  # which is a parser by this model
+
+        return list(trees_over(sentences, TrainedParser(self), "sum"))
 
     @torch.no_grad()
     def parse(self, sentences: Iterable[Sequence[str]]) -> Iterator[Tree]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -11,20 +11,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
+from corpora.translation import join_words, normalise, split_words
 from corpora.vocabulary import Vocabulary
-from parsers.printing import shown_words
+from parsers.api import Parser
 from parsers.trees import words_of
 from recnn.cells.base import Cell
 from recnn.data.datasets import word_graph
-from recnn.data.parsing import trees_over
+from recnn.data.parsing import Sentence
 from recnn.graphs.structure import word_positions
 from recnn.layers.attention import Attention, BahdanauAttention, LuongAttention, Memory
 from recnn.layers.encoder import Encoder
 from recnn.layers.recurrent import Recurrent
 from recnn.models.config import TranslationConfig
-from recnn.models.folder import Model
 from recnn.models.phrases import WordVectors
 from recnn.models.search import Candidate, beam_search
+from recnn.models.sentences import SentenceModel
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
@@ -86,7 +87,7 @@ class Decoding(NamedTuple):
     """States of the encoder; None without attention."""
 
 
-class Translator(Model, kind="translation"):
+class Translator(SentenceModel, kind="translation"):
     """Encoder-decoder model that translates a sentence, or a tree over a sentence, into another language.
 
     The encoder computes a state m of each node of a chain or tree, both words and phrases. The decoder is a recurrent
@@ -109,6 +110,13 @@ class Translator(Model, kind="translation"):
 
     Without attention this is the encoder-decoder of Cho et al. and Sutskever et al. 2014.
 
+    Here the weights are random; those of a training run are read by ``recnn.load("translation")``.
+
+    >>> import corpora, recnn
+    >>> english = corpora.Vocabulary(["i", "am", "here", "."])
+    >>> french = corpora.Vocabulary(["je", "suis", "ici", "."], specials=(START, END))
+    >>> (sentence,) = recnn.Translator(recnn.TranslationConfig(), english, french).predict(["I am here."])
+
     Args:
         config: settings of the model, see `recnn.TranslationConfig`.
         source: open vocabulary of the source language.
@@ -123,6 +131,7 @@ class Translator(Model, kind="translation"):
     """
 
     Config = TranslationConfig
+    config: TranslationConfig
     vocabulary_names = ("source", "target")
     attention: Attention | None
 
@@ -150,21 +159,34 @@ class Translator(Model, kind="translation"):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(size, len(target))
 
-    def graph(self, source: Sequence[str] | Tree) -> DGLGraph:
-        """Convert a source sentence to a graph, see `graphs`."""
-        return next(self.graphs([source]))
+    @property
+    def state_size(self) -> int:
+        """Size M of the states of the encoder."""
+        return self.encoder.output_size
 
-    def graphs(self, sources: Sequence[Sequence[str] | Tree]) -> Iterator[DGLGraph]:
-        """Convert source sentences to graphs; where trees are needed, words get that of the configuration's parser."""
-        config = self.config
-        words = [] if config.model == "sequence" else [source for source in sources if not isinstance(source, Tree)]
-        trees = trees_over(words, config.parser, config.max_children)
-        for source in sources:
-            if config.model == "sequence":
-                source = words_of(source) if isinstance(source, Tree) else source
-            elif not isinstance(source, Tree):
-                source = next(trees)
-            yield word_graph(source, self.source, config.subwords)
+    def states(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
+        """Compute the states of the encoder, (N, M) of all nodes, or (R, M) of the nodes in ``rows``."""
+        found: Tensor = self.encoder(forest)
+        return found if rows is None else found.index_select(0, rows.to(found.device))
+
+    def own_parser(self, roots: bool = False) -> str:
+        """Return the name of the parser of the configuration; a sequence needs none."""
+        return self.config.root_parser
+
+    def split(self, sentence: str) -> list[str]:
+        """Split a source sentence into words, as those that the model was trained on."""
+        return split_words(normalise(sentence), "english", self.config.lower)
+
+    def graph(self, tree: Sequence[str] | Tree) -> DGLGraph:
+        """Convert a source sentence, words or a tree over them, to a graph, see `graphs`."""
+        if not isinstance(tree, Tree):
+            tree = next(self.trees([tree]))
+        source = words_of(tree) if self.config.model == "sequence" else tree
+        return word_graph(source, self.source, self.config.subwords)
+
+    def graphs(self, sources: Iterable[Sequence[str] | Tree]) -> Iterator[DGLGraph]:
+        """Convert source sentences to graphs: chains of words, or trees, which are parsed where there are none."""
+        return map(self.graph, self.trees(sources))
 
     def forward(self, forest: DGLGraph, read: Tensor) -> Tensor:
         """Compute the scores (T, B, V) of each target word, given the words before it.
@@ -281,6 +303,28 @@ class Translator(Model, kind="translation"):
                 break
         return [self.spelt(row) for row in torch.stack(found, dim=1).tolist()]
 
+    def predict(
+        self,
+        sentences: Iterable[Sentence],
+        parser: str | Parser | None = None,
+        beam: int = 5,
+        batch_size: int = 32,
+    ) -> list[str]:
+        """Translate sentences, the whole way from text to text.
+
+        Args:
+            sentences: English sentences: strings, lists of words, or trees, see `trees`.
+            parser: for a model over trees, parser of the sentences without one, or its name; that of the model if None.
+            beam: width of the beam, see `translate`.
+            batch_size: number of sentences in a batch.
+
+        Raises:
+            InputError: see `trees`.
+        """
+        trees = self.trees(sentences, parser)
+        found = self.each(trees, lambda forest: self.translate(forest, beam), batch_size)
+        return [join_words(words, "french") for words in found]
+
     def indices(self, words: Sequence[str]) -> list[int]:
         """Look up the indices of target words exactly as written, unlike `Vocabulary.index`; 0 for unknown words."""
         return [self.target.index(word) if word in self.target else 0 for word in words]
@@ -336,14 +380,3 @@ class Translator(Model, kind="translation"):
 def _longest(forest: DGLGraph) -> int:
     tree = torch.repeat_interleave(torch.arange(forest.batch_size), forest.batch_num_nodes())
     return 2 * int(tree[forest.ndata["word"] >= 0].bincount().max()) + 10
-
-
-def node_names(graph: DGLGraph, words: list[str]) -> list[str]:
-    """Names of the nodes, to show attention: the words of a phrase, or the word of a leaf or of a node in a chain.
-
-    Of a phrase of more than 100 words, only the first 100 are shown.
-    """
-    spans = graph.ndata["span"].clone()
-    own = graph.ndata["word"] >= 0
-    spans[own] = word_positions(graph)[own].unsqueeze(1)
-    return [shown_words(words, start, end) for start, end in spans.tolist()]

@@ -9,21 +9,35 @@ import torch
 from nltk import Tree
 from torch import Tensor
 
+from corpora.listops import ListOpsParser
 from corpora.vocabulary import Vocabulary
+from parsers.api import Parser
 from recnn.data.datasets import Targets, TreeDataset, word_graph
-from recnn.graphs.convert import batch, tree_to_graph
+from recnn.data.parsing import Sentence
+from recnn.graphs.convert import batch, graph_to_tree, tree_to_graph
 from recnn.layers.heads import Head
 from recnn.models.config import TreeConfig
-from recnn.models.folder import Model
 from recnn.models.phrases import PhraseEncoder
 from recnn.models.predictions import NodePredictions
+from recnn.models.sentences import SentenceModel
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-class TreeClassifier(Model, kind="trees"):
+class TreeClassifier(SentenceModel, kind="trees"):
     """Classifier of the nodes of a forest: word vectors and a network (`PhraseEncoder`) and an output layer (`Head`).
+
+    `predict` labels sentences, `predict_trees` each of their phrases. Here the weights are random; those of a training
+    run are read by ``recnn.load("runs/lstm")``.
+
+    >>> from nltk import Tree
+    >>> import corpora, recnn
+    >>> config = recnn.TreeConfig(("bad", "good"), parser="balanced")
+    >>> model = recnn.TreeClassifier(config, corpora.Vocabulary(["a", "fine", "film"]))
+    >>> label, same = model.predict(["a fine film", Tree.fromstring("(X (X a fine) film)")])
+    >>> label in ("bad", "good")
+    True
 
     Args:
         config: settings of the model, see `recnn.TreeConfig`.
@@ -37,6 +51,7 @@ class TreeClassifier(Model, kind="trees"):
     """
 
     Config = TreeConfig
+    config: TreeConfig
 
     def __init__(self, config: TreeConfig, vocabulary: Vocabulary) -> None:
         super().__init__()
@@ -50,6 +65,22 @@ class TreeClassifier(Model, kind="trees"):
         """Compute the scores (N, C) of all nodes, or (R, C) of the nodes in ``rows``; see `PhraseEncoder.forward`."""
         scores: Tensor = self.head(self.encoder(forest, rows))
         return scores
+
+    @property
+    def state_size(self) -> int:
+        """Size H of the states."""
+        return self.encoder.output_size
+
+    def states(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
+        """Compute the states (N, H) of all nodes, or (R, H) of the nodes in ``rows``; see `PhraseEncoder.forward`."""
+        found: Tensor = self.encoder(forest, rows)
+        return found
+
+    def own_parser(self, roots: bool = False) -> str | Parser:
+        """Return the parser of the configuration; for ListOps, that of its expressions."""
+        if self.config.form == "listops":
+            return ListOpsParser()
+        return self.config.root_parser if roots else self.config.parser
 
     def dataset(self, trees: Iterable[Tree], targets: Targets = "all") -> TreeDataset:
         """Make a data set of labelled trees, with the model's vocabulary and labels."""
@@ -70,3 +101,37 @@ class TreeClassifier(Model, kind="trees"):
         """Predict the label of each node of a tree; a notebook shows the result as a picture."""
         (found,) = self.probabilities([tree])
         return NodePredictions(tree_to_graph(tree), found, self.labels)
+
+    def predict(
+        self, sentences: Iterable[Sentence], parser: str | Parser | None = None, batch_size: int = 32
+    ) -> list[str]:
+        """Predict the label of each sentence, that of the root of its tree.
+
+        Args:
+            sentences: strings, lists of words, or trees, see `trees`.
+            parser: parser of the sentences without a tree, or its name; that of the model if None.
+            batch_size: number of sentences in a batch.
+
+        Raises:
+            InputError: see `trees`.
+        """
+        trees = self.trees(sentences, parser, roots=True)
+        best = self.each(trees, lambda forest: self.head(self.root_states(forest)).argmax(1).cpu(), batch_size)
+        return [self.config.labels[int(label)] for label in best]
+
+    def predict_trees(
+        self, sentences: Iterable[Sentence], parser: str | Parser | None = None, batch_size: int = 32
+    ) -> list[Tree]:
+        """Return the tree of each sentence, with the predicted labels at all its nodes; the arguments of `predict`."""
+        found = []
+        trees = list(self.trees(sentences, parser))
+        for tree, scores in zip(trees, self.each(trees, self._split_scores, batch_size), strict=True):
+            graph = tree_to_graph(tree)
+            graph.ndata["label"] = scores.argmax(1).cpu()
+            found.append(graph_to_tree(graph, labels=self.config.labels))
+        return found
+
+    def _split_scores(self, forest: DGLGraph) -> Sequence[Tensor]:
+        scores: Tensor = self(forest)
+        split: tuple[Tensor, ...] = torch.split(scores, forest.batch_num_nodes().tolist())
+        return split

@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from corpora.pairs import ENTAILMENTS, SentencePair
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
-from parsers.tokens import tokenize
+from parsers.tokens import tokens_and_words
 from parsers.trees import words_of
 from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import PairDataset, Pairs
@@ -111,12 +111,10 @@ class PairObjective(Objective, kind="pairs"):
 def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: Vocabulary) -> PairDataset:
     """Make a data set of pairs, with targets for ``config.answer``.
 
-    Sentences that have no trees get those of ``config.parser``.
+    Sentences that have no trees get those of ``config.parser``; for a model over sequences they need none.
     """
     sentences = [sentence for pair in pairs for sentence in (pair.first, pair.second)]
-    plain = (sentence for sentence in sentences if not isinstance(sentence, Tree))
-    parsed = trees_over(plain, config.parser, config.max_children)
-    found = (sentence if isinstance(sentence, Tree) else next(parsed) for sentence in sentences)
+    found = trees_over(sentences, config.root_parser, config.max_children)
     trees = list(zip(found, found, strict=True))
     if config.answer == "relatedness":
         target = torch.tensor([pair.relatedness for pair in pairs])
@@ -126,7 +124,7 @@ def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: 
 
 
 def _words(sentence: str | Tree) -> list[str]:
-    return words_of(sentence) if isinstance(sentence, Tree) else tokenize(sentence)
+    return words_of(sentence) if isinstance(sentence, Tree) else tokens_and_words(sentence)[1]
 
 
 def update_agreement(measures: dict[str, Measure], model: PairModel, batch: Pairs) -> None:

@@ -110,7 +110,7 @@ class SequenceObjective(Objective, kind="sequences"):
 
 def update(measures: dict[str, Measure], model: SequenceModel, batch: Sequences) -> None:
     """Update metrics with the predictions of a model for a batch."""
-    answers = model.answers(batch.inputs, batch.steps).cpu()
+    answers = model.predict(batch.inputs, batch.steps).cpu()
     for measure in measures.values():
         measure.update(answers, batch.targets)
 

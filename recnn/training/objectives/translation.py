@@ -56,7 +56,10 @@ class TextPair(NamedTuple):
 
 
 def text_pairs(
-    translations: Iterable[Translation], lower: bool = True, trees: Mapping[str, Tree] | None = None
+    translations: Iterable[Translation],
+    lower: bool = True,
+    trees: Mapping[str, Tree] | None = None,
+    place: Callable[[int], str] = lambda index: "",
 ) -> list[TextPair]:
     """Split pairs of texts, English to French, into words.
 
@@ -66,18 +69,19 @@ def text_pairs(
         translations: pairs of texts.
         lower: put all words in lower case; references are kept as they are.
         trees: trees over the English sentences, from `by_text`; None for sequences of words.
+        place: beginning of the error message about the pair with this index.
 
     Raises:
         InputError: a sentence has no tree in ``trees``.
     """
     references: dict[str, list[str]] = defaultdict(list)
     found: list[TextPair] = []
-    for english, french, _ in translations:
+    for index, (english, french, _) in enumerate(translations):
         source: Sequence[str] | Tree = split_words(english, "english", lower)
         if trees is not None:
             tree = trees.get(_key(source))
             if tree is None:
-                raise InputError(f"there is no tree over {english!r}")
+                raise InputError(f"{place(index)}there is no tree over {english!r}")
             source = tree
         own = references[english.lower() if lower else english]
         own.append(french)

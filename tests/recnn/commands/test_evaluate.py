@@ -86,7 +86,7 @@ def test_the_place_in_a_file_is_named(run, tmp_path):
         (["evaluate", "nowhere", "test"], 1, "recnn: nowhere: no such folder, expected the folder of a model"),
         (["evaluate", ".", "test"], 1, "recnn: .: not the folder of a model, model.json"),
         (["predict", "nowhere", "a"], 1, "recnn: nowhere: no such folder, expected the folder of a model"),
-        (["predict", "nowhere"], 2, "give either sentences or --trees"),
+        (["predict", "nowhere"], 2, "give either sentences, --trees FILE or --pairs FILE"),
         (["predict", "nowhere", "a", "--picture", "x", "--json"], 2, "cannot be combined with --json"),
     ],
 )

@@ -61,10 +61,18 @@ def test_it_parses_the_sentences_of_a_model(folder):
     options = ["--data", ".", "--out", "labels", "--epochs", 1, "--input-size", 3, "--hidden-size", 2]
     status, _, err = recnn("train", "sentences", "--parser", "run", *options, cwd=folder)
     assert (status, err) == (0, "")
-    assert json.loads((folder / "labels" / "best" / "model.json").read_text())["config"]["parser"] == "run"
-    status, out, err = recnn("predict", "--json", "labels", "The boy saw her duck.", cwd=folder)
+    stored = json.loads((folder / "labels" / "best" / "model.json").read_text())["config"]["parser"]
+    assert stored == str(folder / "run")
+    (folder / "elsewhere").mkdir()
+    status, out, err = recnn("predict", "--json", "../labels", "The boy saw her duck.", cwd=folder / "elsewhere")
     assert (status, err) == (0, "")
     assert [4, 5] in [node["span"] for node in json.loads(out)["nodes"]]
+    model = json.loads((folder / "labels" / "best" / "model.json").read_text())
+    model["config"]["parser"] = str(folder / "gone")
+    (folder / "labels" / "best" / "model.json").write_text(json.dumps(model))
+    gone = f"recnn: parser {folder / 'gone'}: no such file or folder any more; give another parser\n"
+    assert recnn("predict", "labels", "The boy", cwd=folder) == (1, "", gone)
+    assert recnn("predict", "labels", "The boy", "--parser", "right", cwd=folder)[0] == 0
 
 
 def test_a_treebank_that_is_not_there(tmp_path):

@@ -1,6 +1,7 @@
 """The commands `recnn train translation`, `translate` and `evaluate` with a translator."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ import recnn as package
 from corpora import bundled_translations
 from corpora.translation import join_words
 from recnn.commands.translation import TranslationData, _parts
+from recnn.models.config import TranslationConfig
 from recnn.training.objectives.translation import evaluated, text_pairs
 from tests.command_line import recnn, unframed
 
@@ -86,19 +88,25 @@ def test_trees_of_ones_own_and_fewer_pairs(tmp_path):
     trees.write_text(
         "".join(f"(S (N {n}) (P I know) .)\n(S {n} (P I am) (P here !))\n(S {n} Go .)\n" for n in range(40))
     )
-    found = _parts(TranslationData(data=str(data), trees=str(trees), max_length=6), True)
+    network = TranslationConfig(model="tree", arity="sum")
+    found = _parts(TranslationData(data=str(data), trees=str(trees), max_length=6), network)
     sources = [pair.source for pairs in found.values() for pair in pairs]
     assert len(sources) == 30
     assert {len(tree) for tree in sources} == {3}
-    fewer = _parts(TranslationData(data=str(data), max_length=6, pairs=12), True)
+    fewer = _parts(TranslationData(data=str(data), max_length=6, pairs=12), TranslationConfig())
     assert sum(map(len, fewer.values())) == 12
     options = ["--data", data, "--max-length", 6, "--model", "tree", "--arity", "sum", "--pairs", 20, *SMALL]
     assert recnn("train", "translation", "--out", tmp_path / "run", "--trees", trees, *options)[0] == 0
     trees.write_text("(S Stop .)")
     status, _, err = recnn("train", "translation", "--out", tmp_path / "other", "--trees", trees, *options)
     assert status == 1
-    assert err.startswith("recnn: there is no tree over '")
+    assert re.match(rf"recnn: {data}, line \d+: there is no tree over '", err)
     assert err.count("\n") == 1
+    options = ["--data", data, "--max-length", 6, "--model", "tree", "--parser", "duck", *SMALL]
+    status, _, err = recnn("train", "translation", "--out", tmp_path / "other", *options)
+    assert status == 1
+    line, number = re.match(rf"recnn: {data}, line (\d+): parser duck: sentence '(\d+) ", err).groups()
+    assert int(line) == int(number) + 1
 
 
 def test_a_run_goes_on(run, tmp_path):

@@ -65,7 +65,7 @@ def answers(model):
 def predictions(model):
     random = torch.Generator().manual_seed(2)
     shape = (3, 5, 2) if model.config.steps.startswith("many") else (3, 2)
-    return model.answers(torch.randn(shape, generator=random), 4)
+    return model.predict(torch.randn(shape, generator=random), 4)
 
 
 def scores(model):
@@ -111,6 +111,23 @@ def annotated(model):
     return [str(model.annotated(tree)) for tree in TREES]
 
 
+def vectors(model):
+    return recnn.SentenceEncoder(model, "right").encode([*TREES, "a film"], 3, convert_to_tensor=True)
+
+
+def vectors_of_phrases(model):
+    return recnn.SentenceEncoder(model).encode(TREES, 3, output="nodes", convert_to_tensor=True)
+
+
+def labels(model):
+    return [model.config.labels.index(label) for label in model.predict(TREES)]
+
+
+def relations(model):
+    found = model.predict(list(zip(TREES, TREES[::-1], strict=True)))
+    return found if model.config.answer == "relatedness" else list(map(list, found))
+
+
 # Model, its options, a method, and if the method may wait for the device: only if its result is no tensor.
 NETWORKS = [{}, {"direction": "both", "num_layers": 2}, {"subwords": 50}, {"model": "sequence"}]
 CASES = [
@@ -136,6 +153,11 @@ CASES = [
     (translator, {"model": "sequence", "attention": "bahdanau"}, attention, False),
     (autoencoder, {"trees": "greedy"}, greedy_trees, True),
     *[(autoencoder, {}, what, True) for what in (phrases, annotated)],
+    *[(build, {}, vectors, False) for build in (tree_classifier, pair_model, autoencoder, translator)],
+    (tree_classifier, {"model": "sequence"}, vectors, False),
+    *[(build, {}, vectors_of_phrases, False) for build in (pair_model, autoencoder)],
+    (tree_classifier, {}, labels, True),
+    *[(pair_model, {"answer": answer}, relations, True) for answer in ("relatedness", "entailment")],
 ]  # fmt: skip
 
 

@@ -330,3 +330,17 @@ def test_more_epochs_later_are_more_epochs_at_once(tmp_path, options):
     assert rows == metrics(tmp_path / "twice")
     assert best["bits"] == min(row["bits"] for row in rows) < rows[0]["bits"] + 1e-9
     assert not same(tmp_path / "once" / "last", tmp_path / "once" / "initial")
+
+
+def test_predictions_are_the_most_probable_next_units():
+    model = made()
+    found = model.predict(["ab", "", "cab"], length=6)
+    for text, start in zip(found, ["ab", "", "cab"], strict=True):
+        assert text.startswith(start)
+        units = list(text)
+        for place in range(len(start), len(units)):
+            scores = model(torch.cat([torch.tensor([model.end]), model.indices(units[:place])]).unsqueeze(1))[0][-1, 0]
+            scores[0] = -torch.inf
+            assert units[place] == LETTERS[int(scores.argmax())]
+        assert text.endswith("\n") or len(text) == len(start) + 6
+        assert "\n" not in text[:-1]

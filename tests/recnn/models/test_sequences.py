@@ -88,7 +88,7 @@ def test_the_loss_and_the_answers(steps, task):
         expected = F.cross_entropy(scores.flatten(0, -2), target.flatten())
         answers = scores.argmax(-1)
     torch.testing.assert_close(network.loss(network(given(x, steps), T), target), expected)
-    torch.testing.assert_close(network.answers(given(x, steps), T), answers)
+    torch.testing.assert_close(network.predict(given(x, steps), T), answers)
 
 
 def test_inputs_are_standardised_by_constants_that_are_saved(tmp_path):

@@ -23,7 +23,7 @@ def predicted(model):
     if isinstance(model, recnn.PairModel):
         return model.answers(PairDataset([(TREE, OTHER)], torch.tensor([3.0]), model.vocabulary)[[0]].forest)
     if isinstance(model, recnn.SequenceModel):
-        return model.answers(torch.arange(12.0).view(2, 3, 2))
+        return model.predict(torch.arange(12.0).view(2, 3, 2))
     if isinstance(model, recnn.LanguageModel):
         return model.score(model.indices(list("ab cab\n")))[0]
     if isinstance(model, recnn.TreeAutoencoder):

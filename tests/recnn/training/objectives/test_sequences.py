@@ -31,7 +31,7 @@ def test_what_is_measured_is_counted_by_hand(task, steps):
     made = objective(task, steps, data, 2 if task == "classes" else 1)
     made.model.eval()
     found = measured(made.model, data, batch=4)
-    answers = made.model.answers(data.inputs, 3)
+    answers = made.model.predict(data.inputs, 3)
     if task == "regression":
         off = answers - data.targets
         expected = {"rmse": off.square().mean().sqrt(), "mae": off.abs().mean()}
