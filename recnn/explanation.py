@@ -15,7 +15,6 @@ from parsers.errors import InputError
 from parsers.printing import printable, shown_words
 from parsers.trees import words_of
 from recnn.data.datasets import batch_of
-from recnn.data.parsing import fitting, trees_over
 from recnn.draw.compose import picture
 from recnn.draw.drawing import ColourScale, Drawing, tree_to_drawing
 from recnn.errors import GraphError, ModelError
@@ -122,10 +121,7 @@ def explain(
         raise ValueError(f"method must be one of {', '.join(map(repr, get_args(Explained)))}, got {method!r}")
     if not isinstance(model, TreeClassifier):
         raise ModelError(f"expected a model of kind 'trees', got {getattr(model, 'kind', type(model).__name__)!r}")
-    if isinstance(sentence, str):
-        (tree,) = trees_over([sentence], model.config.parser, model.config.max_children)
-    else:
-        tree = fitting(sentence, model.config.max_children)
+    (tree,) = model.trees([sentence], place=lambda _: "")
     training = model.training
     model.eval()
     try:

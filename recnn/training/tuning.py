@@ -85,7 +85,7 @@ def tune(
                 trial.set_user_attr("error", str(error))
                 study.tell(trial, state=TrialState.FAIL)
                 line = f"failed: {error}"
-            report(f"trial {trial.number}: {shown(trial.params)}: {line}")
+            report(f"trial {trial.number}: {shown_settings(trial.params)}: {line}")
             if complete := _complete(study):
                 write_toml(out / "best.toml", {**task.fixed, **complete[0].params})
         if complete := _complete(study):
@@ -223,7 +223,7 @@ def values_in(distribution: BaseDistribution) -> list[Any]:
     return [distribution.low, distribution.high]
 
 
-def shown(params: Mapping[str, Any]) -> str:
+def shown_settings(params: Mapping[str, Any]) -> str:
     """Format the settings of a trial."""
     return ", ".join(f"{name.replace('_', '-')} {shown_value(value)}" for name, value in params.items())
 
