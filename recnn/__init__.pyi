@@ -31,6 +31,8 @@ from .data.datasets import PairDataset as PairDataset
 from .data.datasets import TreeDataset as TreeDataset
 from .draw.text import tree_to_text as tree_to_text
 from .engines.propagate import propagate as propagate
+from .explanation import Explanation as Explanation
+from .explanation import explain as explain
 from .errors import GradientError as GradientError
 from .errors import GraphError as GraphError
 from .errors import ModelError as ModelError

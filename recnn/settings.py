@@ -24,6 +24,8 @@ Task = Literal["classes", "binary", "regression"]
 """Kind of prediction of a `recnn.Head`: one of several classes, yes or no, or numbers."""
 Device = Literal["cpu", "cuda", "auto"]
 """Device to compute on; "auto" takes the accelerator of the machine if there is one."""
+Explained = Literal["occlusion", "gradient", "integrated_gradients"]
+"""Method of `recnn.explain`."""
 
 Location = Annotated[str, AfterValidator(lambda path: str(Path(path).resolve()))]
 """Path of a file or folder, made absolute, so that a run can be continued from another working directory."""

@@ -102,6 +102,8 @@ HELPS = [
     ["lm"],
     *(["train", task] for task in ("sentiment", "relatedness", "echo", "autoencoder", "translation")),
     *([name] for name in ("parse", "encode", "evaluate", "predict", "translate", "autoencode", "data")),
+    *([name] for name in ("compare", "explain", "tune")),
+    ["tune", "sentiment"],
     *(["lm", name] for name in ("train", "score", "generate")),
 ]
 

@@ -11,8 +11,11 @@ COMMANDS = {
     "parse": Command("recnn.commands.parse:parse", "Print the parse trees of sentences."),
     "encode": Command("recnn.commands.encode:encode", "Print the state vectors of the nodes of parse trees."),
     "train": Command("recnn.commands.train:app", "Train a model."),
+    "tune": Command("recnn.commands.tune:app", "Search for good settings of a model."),
     "evaluate": Command("recnn.commands.evaluate:evaluate", "Evaluate a model on labelled data."),
+    "compare": Command("recnn.commands.compare:compare", "Compare training runs over several seeds."),
     "predict": Command("recnn.commands.predict:predict", "Predict a label for each node of a tree."),
+    "explain": Command("recnn.commands.explain:explain", "Show what each phrase contributes to a prediction."),
     "lm": Command("recnn.commands.language_model:app", "Train and use language models of characters or words."),
     "translate": Command("recnn.commands.translation:translate", "Translate English sentences into French."),
     "autoencode": Command(

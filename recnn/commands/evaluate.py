@@ -15,14 +15,17 @@ import parsers
 import recnn
 from parsers.errors import InputError
 from recnn.commands.common import ModelFolder, OnDevice, out, part_of, read_model
-from recnn.commands.pairs import evaluate_pairs
+from recnn.commands.pairs import evaluate_pairs, labelled_pairs
 from recnn.commands.streams import cell, print_json
-from recnn.commands.translation import evaluate_translator
+from recnn.commands.translation import evaluate_translator, translated_pairs
 from recnn.data.parsing import fitting
 from recnn.errors import ModelError
 
 if TYPE_CHECKING:
     from nltk import Tree
+
+    from recnn.settings import Device
+    from recnn.training.examples import Examples
 
 _PLACES = {"all": "all nodes", "roots": "roots"}
 
@@ -66,7 +69,48 @@ def evaluate(
     elif isinstance(found, recnn.TreeClassifier):
         _evaluate_trees(found, model, data, by_length, confusion, as_json)
     else:
-        raise ModelError(f"{model}: expected a model of kind 'trees', 'pairs' or 'translation', got {found.kind!r}")
+        raise _not_evaluated(found, model)
+
+
+def results_on(model: recnn.Model, folder: Path, data: str, device: Device = "cpu") -> Examples:
+    """Compute the results of a model on each example of labelled data.
+
+    Args:
+        model: the model.
+        folder: folder of its run.
+        data: file in the format of the training data, or a part of the run's data.
+        device: device to run on.
+
+    Raises:
+        InputError: the data are malformed, or models of this kind are not evaluated on files.
+    """
+    from recnn.graphs.devices import chosen_device
+    from recnn.training.examples import Examples
+
+    model = model.to(chosen_device(device))
+    if isinstance(model, recnn.TreeClassifier):
+        from recnn.training.objectives.trees import digest_of_trees, measured_trees
+
+        trees = _labelled_trees(model, folder, data)
+        try:
+            return Examples.of(measured_trees(model, trees), digest_of_trees(trees))
+        except InputError as error:
+            raise InputError(f"{data}: {error}") from None
+    if isinstance(model, recnn.PairModel):
+        from recnn.training.objectives.pairs import digest_of_pairs, measured_pairs
+
+        pairs = labelled_pairs(model, data)
+        return Examples.of(measured_pairs(model, pairs), digest_of_pairs(pairs))
+    if isinstance(model, recnn.Translator):
+        from recnn.training.objectives.translation import digest_of_texts, measured_texts
+
+        texts = translated_pairs(model, folder, data)
+        return Examples.of(measured_texts(model, texts), digest_of_texts(texts))
+    raise _not_evaluated(model, folder)
+
+
+def _not_evaluated(model: recnn.Model, folder: Path) -> ModelError:
+    return ModelError(f"{folder}: expected a model of kind 'trees', 'pairs' or 'translation', got {model.kind!r}")
 
 
 def _evaluate_trees(

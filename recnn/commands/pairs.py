@@ -103,19 +103,17 @@ def _with_trees(pairs: Iterable[tuple[str, SentencePair]], network: PairNetworkC
     return [pair._replace(first=next(trees), second=next(trees)) for _, pair in read]
 
 
+def labelled_pairs(model: PairModel, data: str) -> list[SentencePair]:
+    """Read the pairs of a file, or of a folder of trees, with a tree over each sentence."""
+    return _with_trees(_in_file(Path(data), model.config.answer), model.config)
+
+
 def evaluate_pairs(model: PairModel, data: str, as_json: bool) -> None:
     """Print the metrics of a model on the pairs of a file."""
-    from recnn.data.batches import TreeBatches
-    from recnn.training.objectives.pairs import pair_dataset, pair_measures
+    from recnn.training.objectives.pairs import measured_pairs
 
-    read = _with_trees(_in_file(Path(data), model.config.answer), model.config)
-    pairs = pair_dataset(read, model.config, model.vocabulary)
-    measures = pair_measures(model.config)
-    for indices in TreeBatches(pairs.sizes, nodes=4096, shuffle=False):
-        batch = pairs[indices]
-        answers = model.answers(batch.forest).cpu()
-        for measure in measures.values():
-            measure.metric.update(answers, batch.target)
+    pairs = labelled_pairs(model, data)
+    measures = measured_pairs(model, pairs)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*variance of predictions")
         values = {name: float(measure.metric.compute()) for name, measure in measures.items()}

@@ -41,6 +41,14 @@ if TYPE_CHECKING:
 
 # From red through grey to green: terminal colours that are legible on black and on white.
 _COLOURS = {"0": "color(160)", "1": "color(167)", "2": "color(244)", "3": "color(71)", "4": "color(34)"}
+ModelParser = Annotated[
+    str | None,
+    typer.Option(
+        "--parser",
+        metavar="PARSER",
+        help="Parser of sentences, see `recnn parse`. \\[default: the model's --parser]",
+    ),
+]
 
 
 def predict(
@@ -51,12 +59,7 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="File of pairs of sentences, two on each line with a tab between them."),
     ] = None,
-    parser: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PARSER", help="Parser of sentences, see `recnn parse`. \\[default: the model's --parser]"
-        ),
-    ] = None,
+    parser: ModelParser = None,
     tokens: Tokens = False,
     max_edges: MaxEdges = None,
     timeout: Timeout = None,
@@ -93,12 +96,8 @@ def predict(
             loaded = load_parser(parser or found.own_parser(roots=True), max_edges, timeout)
             predict_pairs(found, read_pairs(sentences, pairs, failures), loaded, tokens, failures, as_json)
             return
-        if trees is not None:
-            read = corpora.read_labelled_trees(trees)
-        else:
-            loaded = load_parser(parser or found.own_parser(), max_edges, timeout)
-            read = _parsed(read_sentences(sentences, failures), loaded, tokens, failures)
-        _predict_nodes(found, _fitted(found, read, failures), picture, as_json)
+        fitted = fitted_trees(found, failures, sentences, trees, parser, tokens, max_edges, timeout)
+        _predict_nodes(found, fitted, picture, as_json)
 
 
 def _predict_nodes(model: recnn.TreeClassifier, trees: Iterator[Tree], picture: Path | None, as_json: bool) -> None:
@@ -120,6 +119,25 @@ def _predict_nodes(model: recnn.TreeClassifier, trees: Iterator[Tree], picture: 
             for line in _drawn(nodes, words):
                 wide.print(line)
             wide.print("")
+
+
+def fitted_trees(
+    model: recnn.TreeClassifier,
+    failures: Failures,
+    sentences: list[str] | None,
+    trees: Path | None,
+    parser: str | None,
+    tokens: bool,
+    max_edges: int | None,
+    timeout: float | None,
+) -> Iterator[Tree]:
+    """Yield the trees of a file, or over sentences, binarised for the model; see the options of `predict`."""
+    if trees is not None:
+        read = corpora.read_labelled_trees(trees)
+    else:
+        loaded = load_parser(parser or model.own_parser(), max_edges, timeout)
+        read = _parsed(read_sentences(sentences, failures), loaded, tokens, failures)
+    return _fitted(model, read, failures)
 
 
 def _parsed(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,16 @@ Resume = Annotated[
     bool,
     typer.Option("--resume", help="Continue the run in --out; only --epochs may change.", rich_help_panel=RUN),
 ]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds",
+        min=1,
+        metavar="N",
+        help="Train N times, with the seeds --seed, --seed + 1, ..., in the folders seed-0, seed-1, ... of --out.",
+        rich_help_panel=RUN,
+    ),
+]
 
 
 def trains(task: str, **kinds: type[Any]) -> "Callable[[Callable[..., Objective]], Callable[..., None]]":
@@ -51,37 +62,41 @@ def trains(task: str, **kinds: type[Any]) -> "Callable[[Callable[..., Objective]
 
     def decorate(build: "Callable[..., Objective]") -> Callable[..., None]:
         @with_settings(**kinds)
-        def command(context: typer.Context, to: Out = Path(task), resume: Resume = False, **given: Any) -> None:
+        def command(
+            context: typer.Context, to: Out = Path(task), resume: Resume = False, seeds: Seeds = None, **given: Any
+        ) -> None:
             settings = (
-                _resumed(task, to, kinds, given)
+                _resumed(task, to if seeds is None else _first_seed(to), kinds, given)
                 if resume
                 else {part: made(kind, given[part]) for part, kind in kinds.items()}
             )
-            _train(task, lambda: build(**settings), settings, to, resume)
+            if seeds is None:
+                _train(task, build, settings, to, resume)
+            else:
+                _train_seeds(task, build, settings, to, resume, seeds)
 
         command.__doc__, command.__name__ = build.__doc__, build.__name__
-        command.build = build  # type: ignore[attr-defined]  # for programs, which have no command line
+        command.build, command.kinds = build, kinds  # type: ignore[attr-defined]  # for programs, and `recnn tune`
         return command
 
     return decorate
 
 
-def _train(task: str, build: "Callable[[], Objective]", settings: dict[str, Any], to: Path, resume: bool) -> None:
+def _train(task: str, build: "Callable[..., Objective]", settings: dict[str, Any], to: Path, resume: bool) -> None:
     from recnn.training.run import shown_row, train
 
     found: list[Objective] = []
 
     def make() -> "Objective":
-        found.append(build())
+        found.append(build(**settings))
         return found[0]
 
-    asked = {part: as_json(value) for part, value in settings.items() if part != "training"}
     best = train(
         make,
         settings["training"],
         to,
         resume,
-        {"task": task, "settings": asked},
+        {"task": task, "settings": asked_of(settings)},
         progress=sys.stderr.isatty() and sys.stdout.isatty(),
         report=out.print,
     )
@@ -90,6 +105,45 @@ def _train(task: str, build: "Callable[[], Objective]", settings: dict[str, Any]
     if objective.closing is not None:
         for line in objective.closing(recnn.load(to / "best")):
             out.print(line)
+
+
+def _train_seeds(
+    task: str, build: "Callable[..., Objective]", settings: dict[str, Any], to: Path, resume: bool, seeds: int
+) -> None:
+    """Train with several seeds, and print their table; with ``resume``, those that are not complete."""
+    from recnn.commands.compare import print_runs
+    from recnn.training.comparison import read_seeds
+
+    if (to / "run.json").exists():
+        raise RunError(f"{to}: there is a run with one seed: choose another folder")
+    training = settings["training"]
+    for seed in range(training.seed, training.seed + seeds):
+        folder = to / f"seed-{seed}"
+        started = (folder / "run.json").exists()
+        if resume and started and _complete(folder, training.epochs):
+            out.print(f"seed {seed}: complete")
+            continue
+        out.print(f"seed {seed}:")
+        _train(task, build, {**settings, "training": replace(training, seed=seed)}, folder, resume and started)
+    print_runs([read_seeds(to)])
+
+
+def _first_seed(to: Path) -> Path:
+    from recnn.training.comparison import seeds_in
+
+    return seeds_in(to)[0]
+
+
+def _complete(folder: Path, epochs: int) -> bool:
+    """Return True if the run in a folder has ended, which was for that number of epochs."""
+    from recnn.training.record import read_run
+
+    return (folder / "curves.png").exists() and read_run(folder)["training"].get("epochs") == epochs
+
+
+def asked_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that are not of the training as JSON values, for ``run.json``."""
+    return {part: as_json(value) for part, value in settings.items() if part != "training"}
 
 
 def _resumed(

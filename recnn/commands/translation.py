@@ -108,7 +108,7 @@ def evaluate_translator(model: recnn.Translator, folder: Path, data: str, as_jso
     """Print BLEU and chrF on the pairs of a file, or of a part of the data of a run."""
     from recnn.training.objectives.translation import evaluated
 
-    pairs = _compared(model, folder, data)
+    pairs = translated_pairs(model, folder, data)
     texts, scores = evaluated(model, pairs)
     if as_json:
         values: dict[str, Any] = {name: score._asdict() for name, score in scores.items()}
@@ -172,7 +172,7 @@ def _pairs(
     return [pair._replace(source=source) for pair, source in zip(pairs, sources, strict=True)]
 
 
-def _compared(model: recnn.Translator, folder: Path, data: str) -> list[TextPair]:
+def translated_pairs(model: recnn.Translator, folder: Path, data: str) -> list[TextPair]:
     """Read the pairs to evaluate on, with the trees of the run."""
     from recnn.training.record import settings_of_data
 

@@ -105,6 +105,31 @@ def gradient_norms(
     ]
 
 
+def gradient_times_state(network: nn.Module, *inputs: Any, late: Callable[[Any], Tensor]) -> list[Tensor]:
+    """Compute h_n · ∂s/∂h_n for the state of each node n: to first order, what s would lose if the state were 0.
+
+    The fields of a state are treated as independent, as in `gradient_norms`, and summed.
+
+    Args:
+        network: as in `gradient_norms`, but no cell.
+        inputs: inputs of the network.
+        late: function from the output of the network to the scalar s.
+
+    Returns:
+        (N,) for each layer and direction, in the order of computation.
+
+    Raises:
+        ValueError: ``network`` contains no `recnn.Encoder`.
+        RuntimeError: the network is already being watched, see `watch`.
+    """
+    walks: list[_Walk] = []
+    with torch.enable_grad(), _probed(network, walks.append):
+        s = late(network(*inputs))
+    gradients = torch.autograd.grad(s, [walk.probes for walk in walks], materialize_grads=True)
+    states = (torch.cat([part.flatten(1) for part in walk.state], dim=1).detach() for walk in walks)
+    return [(state * gradient).sum(1) for state, gradient in zip(states, gradients, strict=True)]
+
+
 @contextmanager
 def watch(network: nn.Module, max_state: float = math.inf, max_gradient: float = math.inf) -> Iterator[None]:
     """Context manager that raises an error at the first state or gradient that is NaN, infinite or too large.

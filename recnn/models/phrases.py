@@ -169,22 +169,27 @@ class PhraseEncoder(nn.Module):
         wide = 2 if config.direction == "both" and config.merge == "concat" else 1
         self.output_size = wide * last.output_size
 
-    def forward(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
+    def forward(self, forest: DGLGraph, rows: Tensor | None = None, vectors: Tensor | None = None) -> Tensor:
         """Compute the states (N, H) of all nodes, or (R, H) of the nodes in ``rows``.
 
         Args:
             forest: a graph or a batch, with node data ``word``, indices in the vocabulary, and for a sequence ``span``.
             rows: (R,) indices of nodes; all nodes if None.
+            vectors: (W, D) vectors of the words, in the order of their nodes; by default those of ``words``.
 
         Raises:
             GraphError: a node has more children than the arity of the configuration.
         """
+        leaves = (forest.ndata["word"] >= 0).nonzero().squeeze(1)
         if isinstance(self.network, Encoder):
-            x, row = self.words.rows(forest)
+            if vectors is None:
+                x, row = self.words.rows(forest)
+            else:
+                x, row = vectors, torch.full((forest.num_nodes(),), -1)
+                row[leaves] = torch.arange(len(leaves))
             h: Tensor = self.network(forest, x, row=row).h
             return h if rows is None else h.index_select(0, rows.to(h.device))
-        leaves = (forest.ndata["word"] >= 0).nonzero().squeeze(1)
-        vectors = self.words.of(forest, leaves)
+        vectors = self.words.of(forest, leaves) if vectors is None else vectors
         if rows is not None and not len(rows):
             none: Tensor = vectors.new_zeros(0, self.output_size)
             return none

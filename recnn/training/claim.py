@@ -11,7 +11,7 @@ from recnn.errors import RunError
 from recnn.models.folder import recover
 
 MODELS = ("initial", "best", "last")
-FILES = ("run.json", "metrics.csv", "curves.png", "resume.ckpt")
+FILES = ("run.json", "metrics.csv", "curves.png", "resume.ckpt", "examples.safetensors")
 
 
 class Claim:

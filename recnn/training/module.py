@@ -12,6 +12,7 @@ from parsers.errors import InputError
 from recnn.data.batches import mixed
 from recnn.gradients.norms import clip_gradients
 from recnn.models.folder import Model
+from recnn.training.examples import Examples
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
 
@@ -47,6 +48,9 @@ class TrainingModule(pl.LightningModule):
         if training.average:
             decay = training.average**_AVERAGE_EVERY
             self.averaged = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.examples: Examples
+        """The results of the last validation."""
+        self._held_out = objective.examples()
         self._losses: list[Tensor] = []
 
     @property
@@ -101,8 +105,9 @@ class TrainingModule(pl.LightningModule):
         """Log the metrics and reset them."""
         for name, measure in self.objective.measures.items():
             self.log(name, measure.metric.compute(), prog_bar=True)
+        self.examples = Examples.of(self.objective.measures, self._held_out)
         for measure in self.objective.measures.values():  # after all are computed, as some are composed of others
-            measure.metric.reset()
+            measure.reset()
         self.objective.model = self.model
 
     def loss(self) -> float:

@@ -7,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from recnn.settings import STRICT, Count, Device, Location, NotNegative, Positive, Probability, Seed
 
+_Choice = bool | int | float | str
 Optimizer = Literal["adagrad", "adam", "adamw", "sgd"]
 
 
@@ -83,6 +84,21 @@ class LanguageModelTraining(Training):
     """How language models are trained."""
 
     batch: Annotated[Count, Field(description="Batch size: parts of the text that are read in parallel.")] = 32
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Tuning:
+    """How settings are searched for."""
+
+    search: Annotated[
+        dict[str, _Choice | list[_Choice]],
+        Field(
+            default_factory=dict,
+            description="Option to vary, NAME=VALUES: choices as in cell=lstm,gru, a range as in hidden-size=50..200, "
+            "or one on a logarithmic scale as in learning-rate=0.001..0.1:log. Repeatable.",
+        ),
+    ]
+    trials: Annotated[Count, Field(description="Number of trials, those of earlier calls included.")] = 20
 
 
 @dataclass(frozen=True, config=STRICT)

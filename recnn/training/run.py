@@ -1,10 +1,11 @@
 """Training runs, which are reproducible from their seed and can be resumed after an interruption.
 
 The folder of a run has ``run.json`` (the settings), the models ``initial``, ``best`` and ``last`` (see `recnn.load`),
-``metrics.csv``, the checkpoint ``resume.ckpt`` and, at the end, ``curves.png``. After each epoch, the models ``best``
-(if it improved) and ``last``, the metrics and the checkpoint are replaced as a whole. The random numbers and the order
-of the batches of an epoch depend only on the seed and the epoch, so an interrupted run continues after the last
-complete epoch and ends with the same weights.
+``metrics.csv``, ``examples.safetensors`` (the results of ``best`` on each validation example), the checkpoint
+``resume.ckpt`` and, at the end, ``curves.png``. After each epoch, ``best`` and its results (if it improved), ``last``,
+the metrics and the checkpoint are replaced as a whole. The random numbers and the order of the batches of an epoch
+depend only on the seed and the epoch, so an interrupted run continues after the last complete epoch and ends with the
+same weights.
 """
 
 import csv
@@ -31,6 +32,7 @@ from recnn.graphs.devices import chosen_device
 from recnn.models.bounds import within_memory
 from recnn.settings import as_json
 from recnn.training.claim import FILES, MODELS, Claim, claimed
+from recnn.training.examples import FILE
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
 from recnn.training.record import read_run
@@ -53,6 +55,7 @@ def train(
     asked: Mapping[str, Any] | None = None,
     progress: bool = False,
     report: Callable[[str], None] = lambda line: None,
+    stop: Callable[[Objective, Mapping[str, float]], bool] = lambda objective, row: False,
 ) -> dict[str, float]:
     """Train a model, or resume its training.
 
@@ -68,6 +71,8 @@ def train(
         asked: further entries of ``run.json``, as JSON values.
         progress: show progress bars.
         report: function that is called with a line of text after each epoch.
+        stop: function that is called with the objective and the row of an epoch after it, see Returns; if it returns
+            True, the training ends.
 
     Returns:
         The row of the best epoch: ``epoch`` (from 1), ``loss``, the metrics, and ``seconds``.
@@ -91,7 +96,7 @@ def train(
         torch.manual_seed(training.seed)
         with within_memory():
             objective = make()
-        return _train(objective, training, claim, resume, asked or {}, progress, report)
+        return _train(objective, training, claim, resume, asked or {}, progress, report, stop)
 
 
 def _train(
@@ -102,6 +107,7 @@ def _train(
     asked: Mapping[str, Any],
     progress: bool,
     report: Callable[[str], None],
+    stop: Callable[[Objective, Mapping[str, float]], bool],
 ) -> dict[str, float]:
     out = claim.out
     monitor = training.monitor or next(iter(objective.measures))
@@ -117,13 +123,14 @@ def _train(
     }
     if resume:
         _check_same(out, run)
-    keeper = _Keeper(claim, objective, monitor, training.patience, report)
+    keeper = _Keeper(claim, objective, monitor, training.patience, report, stop)
     module = TrainingModule(objective, training)
     file = CheckpointFile(run)
     checkpoint = out / "resume.ckpt" if resume and (out / "resume.ckpt").exists() else None
     if checkpoint is not None:
         _check_checkpoint(checkpoint, file, module, keeper, training.epochs)
     write_lines(out / "run.json", [json.dumps(run, indent=2)])
+    (out / "curves.png").unlink(missing_ok=True)  # is there if the run is complete
     trainer = _trainer(out, training, file, keeper, progress)
     try:
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
@@ -201,10 +208,16 @@ class _Keeper(pl.Callback):
     """
 
     def __init__(
-        self, claim: Claim, objective: Objective, monitor: str, patience: int | None, report: Callable[[str], None]
+        self,
+        claim: Claim,
+        objective: Objective,
+        monitor: str,
+        patience: int | None,
+        report: Callable[[str], None],
+        stop: Callable[[Objective, Mapping[str, float]], bool],
     ) -> None:
         self.claim, self.out, self.objective, self.monitor, self.report = claim, claim.out, objective, monitor, report
-        self.patience = patience
+        self.patience, self.stop = patience, stop
         self.rows: list[dict[str, float]] = []
         self._began = 0.0
 
@@ -237,6 +250,7 @@ class _Keeper(pl.Callback):
         module.kept.save(self.out / "last")
         if self.best == len(self.rows) - 1:
             module.kept.save(self.out / "best")
+            module.examples.save(self.out / FILE)
         with replacing(self.out / "metrics.csv") as part, open(part, "w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
             table.writeheader()
@@ -246,6 +260,8 @@ class _Keeper(pl.Callback):
         shown = shown_row(self.rows[-1], self.objective)
         self.report(f"epoch {len(self.rows)}: loss {module.loss():.4f}, {shown}, {seconds:.1f} s")
         self._stop_early(trainer)
+        if self.stop(self.objective, self.rows[-1]):
+            trainer.should_stop = True
 
     def _stop_early(self, trainer: pl.Trainer) -> None:
         if self.patience is not None and self.best is not None and len(self.rows) - 1 - self.best >= self.patience:

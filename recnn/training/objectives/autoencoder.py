@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from nltk import Tree
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -18,14 +19,14 @@ from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import TreeDataset, known
 from recnn.models.autoencoder import Reconstruction, TreeAutoencoder
 from recnn.models.config import AutoencoderConfig
-from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
+from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, means, tree_batches
 from recnn.training.options import TreeTraining, WordTraining
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-class AutoencoderObjective(Objective):
+class AutoencoderObjective(Objective, kind="autoencoder"):
     """Weighted sum of the reconstruction error of phrases and the cross entropy of labels.
 
         E = alpha * mean of E_rec + (1 - alpha) * mean of the cross entropy
@@ -70,7 +71,11 @@ class AutoencoderObjective(Objective):
         self.order = tree_batches(training, self.data.sizes)
         self.model = TreeAutoencoder(config, vocabulary)
         fill_vectors(self.model.words, vocabulary, words)
-        self.measures = {
+        self.measures = self.measures_of(config)
+
+    @staticmethod
+    def measures_of(config: AutoencoderConfig) -> dict[str, Measure]:
+        return {
             "error": Measure(MeanMetric(), "min", share=False),
             "words": Measure(MeanMetric()),
             **({"labels": Measure(MeanMetric())} if config.labels else {}),
@@ -98,14 +103,17 @@ class AutoencoderObjective(Objective):
     def measure(self, batch: DGLGraph) -> None:
         """Update the error and the shares of words and labels that are right; for the words see `Phrase.parts`."""
         forest, found = self._read(batch)
-        word = forest.ndata["word"][forest.edges()[0]]
+        below = forest.edges()[0]
+        word = forest.ndata["word"][below]
         right = self.model.nearest(found.children).cpu() == word
-        self.measures["error"].metric.update(found.error.cpu()[forest.in_degrees() > 0])
-        self.measures["words"].metric.update(right[word >= 0].float())
+        phrase = forest.in_degrees() > 0
+        tree = torch.repeat_interleave(torch.arange(forest.batch_size), forest.batch_num_nodes())
+        self.measures["error"].update(*means(found.error.cpu()[phrase], tree[phrase], forest.batch_size))
+        self.measures["words"].update(*means(right[word >= 0], tree[below][word >= 0], forest.batch_size))
         if self.model.head is not None:
             rows, target = known(forest)
             answers = self.model.head(found.states).argmax(1).cpu()[rows]
-            self.measures["labels"].metric.update((answers == target).float())
+            self.measures["labels"].update(*means(answers == target, tree[rows], forest.batch_size))
 
     def digest(self) -> dict[str, str]:
         return {

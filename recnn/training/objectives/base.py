@@ -3,8 +3,9 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +29,35 @@ IGNORED = -100
 """Target that `torch.nn.functional.cross_entropy` ignores by default."""
 
 
-class Measure(NamedTuple):
-    """A metric on the validation data."""
+@dataclass(eq=False)
+class Measure:
+    """A metric on the validation data.
+
+    Attributes:
+        metric: the metric.
+        better: direction of improvement: "max" if larger values are better, "min" if smaller ones are.
+        share: the value is a share from 0 to 1, and shown in percent.
+        batches: what the metric was updated with since the last reset.
+    """
 
     metric: Metric
     better: Literal["max", "min"] = "max"
-    """Direction of improvement: "max" if larger values are better, "min" if smaller ones are."""
     share: bool = True
-    """The value is a share from 0 to 1, and shown in percent."""
+    batches: list[tuple[Tensor, ...]] = field(default_factory=list, init=False, repr=False)
+
+    def update(self, *values: Tensor) -> None:
+        """Update the metric with E examples, such as sentences, and keep their values for `recnn compare`.
+
+        Args:
+            values: arguments of the metric, (E, *) each, with one row for each example.
+        """
+        self.metric.update(*values)
+        self.batches.append(values)
+
+    def reset(self) -> None:
+        """Reset the metric, and forget the examples."""
+        self.metric.reset()
+        self.batches.clear()
 
 
 class Objective(ABC):
@@ -48,11 +70,24 @@ class Objective(ABC):
         closing: function that returns lines of text about the best model, to print at the end of a run; or None.
     """
 
+    kinds: ClassVar[dict[str, type["Objective"]]] = {}
+    """Classes of objectives by the kind of the model, see `objective_of`."""
+
     model: Model
     measures: dict[str, Measure]
     closing: Callable[[Any], list[str]] | None = None
     sparse_words: ClassVar[bool] = True
     """Allow sparse gradients of the word vectors; False where they are weights of the output layer as well."""
+
+    def __init_subclass__(cls, kind: str = "", **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if kind:
+            Objective.kinds[kind] = cls
+
+    @staticmethod
+    @abstractmethod
+    def measures_of(config: Any) -> dict[str, Measure]:
+        """Make the metrics of a model, from its configuration."""
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterable[Any]:
@@ -72,11 +107,18 @@ class Objective(ABC):
 
     @abstractmethod
     def measure(self, batch: Any) -> None:
-        """Update the metrics with a batch of the validation data."""
+        """Update the metrics with a batch of the validation data, by `Measure.update`."""
 
     @abstractmethod
     def digest(self) -> dict[str, str]:
         """Return hashes of the training and validation data: a run is resumed only with the same data."""
+
+    def examples(self) -> str:
+        """Return a hash of the validation examples: runs are compared example by example only if they have the same.
+
+        It should not depend on what may differ between such runs, as the trees over sentences and the vocabulary do.
+        """
+        return self.digest()["dev"]
 
     def begin(self, training: bool) -> None:  # noqa: B027  # optional to override
         """Prepare for the first batch of an epoch, or of the validation data if ``training`` is False."""
@@ -93,6 +135,30 @@ def digest_of(*tensors: Tensor) -> str:
     for tensor in tensors:
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
+
+
+def digest_of_text(examples: Iterable[object]) -> str:
+    """Return the SHA-256 hash of some examples, tuples of text and numbers, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(repr(example).encode())
+    return digest.hexdigest()
+
+
+def means(values: Tensor, example: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Average some values by example; the result is what a `torchmetrics.MeanMetric` is updated with.
+
+    Args:
+        values: (V,) values.
+        example: (V,) index of the example of each value.
+        count: number E of examples.
+
+    Returns:
+        (E,) mean of the values of each example, 0 for none, and (E,) their number.
+    """
+    total = torch.zeros(count, dtype=torch.float64).index_add(0, example, values.double())
+    number = torch.bincount(example, minlength=count)
+    return total / number.clamp(min=1), number
 
 
 def tree_batches(settings: TreeTraining, sizes: Sequence[int]) -> TreeBatches:

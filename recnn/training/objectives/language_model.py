@@ -22,7 +22,7 @@ from recnn.training.options import Training
 _HELD_OUT = 32, 4096  # largest number of streams of the validation text, and fewest tokens of a stream
 
 
-class LanguageModelObjective(Objective):
+class LanguageModelObjective(Objective, kind="language_model"):
     """Cross entropy of the next token of a text, in segments of B streams.
 
     The text is cut into B streams of equal length, which are read in parallel, segment by segment. The state is passed
@@ -66,12 +66,13 @@ class LanguageModelObjective(Objective):
         end = torch.tensor([self.model.end])
         self.text = torch.cat([end, self.model.indices(text)])
         self.dev = torch.cat([self.text[-1:], self.model.indices(held_out)])
-        self.measures = {
-            "bits" if config.unit == "characters" else "perplexity": Measure(
-                Perplexity(config.unit), "min", share=False
-            )
-        }
+        self.measures = self.measures_of(config)
         self._state: Any = None
+
+    @staticmethod
+    def measures_of(config: LanguageModelConfig) -> dict[str, Measure]:
+        name = "bits" if config.unit == "characters" else "perplexity"
+        return {name: Measure(Perplexity(config.unit), "min", share=False)}
 
     def batches(self, epoch: int) -> "Segments":
         streams = self.training.batch
@@ -96,14 +97,18 @@ class LanguageModelObjective(Objective):
 
     @torch.no_grad()
     def measure(self, batch: "Segment") -> None:
+        """Update the metric; an example is a segment of a stream."""
         scores, self._state = self._read(batch)
         targets = batch.targets.flatten().to(scores.device)
         surprise = F.cross_entropy(scores.flatten(0, 1), targets, ignore_index=IGNORED, reduction="none")
         for measure in self.measures.values():
-            measure.metric.update(surprise.double().sum().cpu(), int((targets != IGNORED).sum()))
+            measure.update(surprise.double().view(batch.targets.shape).sum(0).cpu(), (batch.targets != IGNORED).sum(0))
 
     def digest(self) -> dict[str, str]:
         return {"text": digest_of(self.text), "held_out": digest_of(self.dev)}
+
+    def examples(self) -> str:
+        return self.digest()["held_out"]
 
     def _read(self, batch: "Segment") -> tuple[Tensor, Any]:
         scores, state = self.model(batch.inputs, self._state)
@@ -158,10 +163,10 @@ class Perplexity(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), "sum")
         self.add_state("count", torch.tensor(0), "sum")
 
-    def update(self, nats: Tensor, count: int) -> None:
-        """Add the sum ``nats`` of the negative log-probabilities of ``count`` tokens."""
-        self.total += nats
-        self.count += count
+    def update(self, nats: Tensor, count: Tensor) -> None:
+        """Add E texts: the sum (E,) of the negative log-probabilities of their tokens, and the number (E,) of these."""
+        self.total += nats.sum()
+        self.count += count.sum()
 
     def compute(self) -> Tensor:
         """Compute the metric over all tokens so far."""

@@ -21,15 +21,22 @@ from recnn.data.datasets import PairDataset, Pairs
 from recnn.data.parsing import trees_over
 from recnn.models.config import PairConfig
 from recnn.models.pairs import PairModel
-from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
+from recnn.training.objectives.base import (
+    Measure,
+    Objective,
+    digest_of,
+    digest_of_text,
+    fill_vectors,
+    tree_batches,
+)
 from recnn.training.options import TreeTraining, WordTraining
 
 
-class PairObjective(Objective):
+class PairObjective(Objective, kind="pairs"):
     """Loss and metrics of the relatedness or the entailment of pairs of sentences.
 
     The loss is that of the model's head, `recnn.RelatednessHead` or `recnn.PairHead`; for the metrics see
-    `pair_measures`.
+    `measures_of`.
 
     Args:
         config: settings of the model.
@@ -63,7 +70,22 @@ class PairObjective(Objective):
         self.order = tree_batches(training, self.data.sizes)
         self.model = PairModel(config, vocabulary)
         fill_vectors(self.model.encoder.words, vocabulary, words)
-        self.measures = pair_measures(config)
+        self.measures = self.measures_of(config)
+        self._examples = digest_of_pairs(held_out)
+
+    @staticmethod
+    def measures_of(config: PairConfig) -> dict[str, Measure]:
+        """Make the metrics: Pearson's r, Spearman's ρ and the mean squared error, as in SemEval 2014; or accuracy."""
+        if config.answer == "entailment":
+            return {"accuracy": Measure(MulticlassAccuracy(len(ENTAILMENTS), average="micro"))}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*large memory footprint")  # small for some thousands of pairs
+            spearman = SpearmanCorrCoef()
+        return {
+            "pearson": Measure(PearsonCorrCoef(), share=False),
+            "spearman": Measure(spearman, share=False),
+            "squared_error": Measure(MeanSquaredError(), "min", share=False),
+        }
 
     def batches(self, epoch: int) -> DataLoader[Any]:
         self.order.set_epoch(epoch)
@@ -77,12 +99,13 @@ class PairObjective(Objective):
         return self.model.head.loss(found, batch.target.to(found.device))
 
     def measure(self, batch: Pairs) -> None:
-        answers = self.model.answers(batch.forest).cpu()
-        for measure in self.measures.values():
-            measure.metric.update(answers, batch.target)
+        update_agreement(self.measures, self.model, batch)
 
     def digest(self) -> dict[str, str]:
         return {"train": _digest(self.data), "dev": _digest(self.dev)}
+
+    def examples(self) -> str:
+        return self._examples
 
 
 def pair_dataset(pairs: Sequence[SentencePair], config: PairConfig, vocabulary: Vocabulary) -> PairDataset:
@@ -104,18 +127,24 @@ def _words(sentence: str | Tree) -> list[str]:
     return words_of(sentence) if isinstance(sentence, Tree) else tokens_and_words(sentence)[1]
 
 
-def pair_measures(config: PairConfig) -> dict[str, Measure]:
-    """Make the metrics: Pearson's r, Spearman's ρ and the mean squared error, as in SemEval 2014; or the accuracy."""
-    if config.answer == "entailment":
-        return {"accuracy": Measure(MulticlassAccuracy(len(ENTAILMENTS), average="micro"))}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*large memory footprint")  # small for some thousands of pairs
-        spearman = SpearmanCorrCoef()
-    return {
-        "pearson": Measure(PearsonCorrCoef(), share=False),
-        "spearman": Measure(spearman, share=False),
-        "squared_error": Measure(MeanSquaredError(), "min", share=False),
-    }
+def update_agreement(measures: dict[str, Measure], model: PairModel, batch: Pairs) -> None:
+    """Update the metrics of `PairObjective` with the predictions for a batch of pairs."""
+    answers = model.answers(batch.forest).cpu()
+    for measure in measures.values():
+        measure.update(answers, batch.target)
+
+
+def measured_pairs(model: PairModel, pairs: Sequence[SentencePair]) -> dict[str, Measure]:
+    """Compute the metrics of a model on pairs of sentences."""
+    measures, data = PairObjective.measures_of(model.config), pair_dataset(pairs, model.config, model.vocabulary)
+    for indices in TreeBatches(data.sizes, nodes=4096, shuffle=False):
+        update_agreement(measures, model, data[indices])
+    return measures
+
+
+def digest_of_pairs(pairs: Sequence[SentencePair]) -> str:
+    """Return a hash of the words and answers of pairs of sentences."""
+    return digest_of_text((_words(one.first), _words(one.second), one.relatedness, one.entailment) for one in pairs)
 
 
 def _digest(data: PairDataset) -> str:

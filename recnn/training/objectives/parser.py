@@ -17,7 +17,7 @@ from torchmetrics import MeanMetric, Metric
 from corpora.treebanks import unescape
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError, TreeError
-from parsers.parseval import Parseval, score
+from parsers.parseval import score
 from parsers.span_chart import best_trees, span_order
 from parsers.spans import JOINER, Span, TaggedSpans, spans_of, tree_of
 from parsers.transform import without_functions, without_root, without_traces
@@ -51,7 +51,7 @@ def prepared(tree: Tree) -> TaggedSpans | None:
         return None
 
 
-class ParserObjective(Objective):
+class ParserObjective(Objective, kind="parser"):
     """Structured hinge loss of the trees, and cross entropy of the tags.
 
         loss = max(0, max over trees t of s(t) + Δ(t, gold) - s(gold))
@@ -107,7 +107,11 @@ class ParserObjective(Objective):
         self.model = SpanParser(config, words, characters)
         self._labels = {label: index for index, label in enumerate(config.labels)}
         self._tags = {tag: index for index, tag in enumerate(config.tags)}
-        self.measures = {"f1": Measure(LabelledF1()), "tags": Measure(MeanMetric())}
+        self.measures = self.measures_of(config)
+
+    @staticmethod
+    def measures_of(config: ParserConfig) -> dict[str, Measure]:
+        return {"f1": Measure(LabelledF1()), "tags": Measure(MeanMetric())}
 
     def batches(self, epoch: int) -> DataLoader[Any]:
         random = torch.Generator().manual_seed(mixed(self.training.seed, epoch, 1))
@@ -183,9 +187,10 @@ class ParserObjective(Objective):
     @torch.no_grad()
     def measure(self, batch: ParserBatch) -> None:
         found = self.model.parse([one.words for one in batch.trees])
-        counts = score((tree_of(*one) for one in batch.trees), found)
-        self.measures["f1"].metric.update(counts)
-        self.measures["tags"].metric.update(counts.tags / max(1, counts.words), counts.words)
+        counts = [score([tree_of(*one)], [tree]) for one, tree in zip(batch.trees, found, strict=True)]
+        self.measures["f1"].update(*torch.tensor([(one.matched, one.predicted, one.gold) for one in counts]).unbind(1))
+        tags, words = torch.tensor([(one.tags, one.words) for one in counts]).unbind(1)
+        self.measures["tags"].update(tags / words.clamp(min=1), words)
 
     def digest(self) -> dict[str, str]:
         parts = {"train": self.data, "dev": self.dev, "further": self.further}
@@ -234,10 +239,10 @@ class LabelledF1(Metric):
         for name in ("matched", "total"):
             self.add_state(name, torch.tensor(0), "sum")
 
-    def update(self, counts: Parseval) -> None:
-        """Add the phrases of some sentences."""
-        self.matched += 2 * counts.matched
-        self.total += counts.gold + counts.predicted
+    def update(self, matched: Tensor, predicted: Tensor, gold: Tensor) -> None:
+        """Add the numbers (E,) of phrases of E sentences."""
+        self.matched += 2 * matched.sum()
+        self.total += gold.sum() + predicted.sum()
 
     def compute(self) -> Tensor:
         """Compute the F1 over all sentences so far."""

@@ -42,7 +42,7 @@ class _Rows(Dataset[Sequences]):
         return Sequences(self.data.inputs[index], self.data.targets[index])
 
 
-class SequenceObjective(Objective):
+class SequenceObjective(Objective, kind="sequences"):
     """Loss and metrics of the predictions of a `SequenceModel`; for the metrics see `measures_of`.
 
     Args:
@@ -73,7 +73,23 @@ class SequenceObjective(Objective):
         self.data, self.dev = data, held_out
         self.order = TreeBatches([1] * len(data.inputs), training.batch, seed=training.seed)
         self.model = SequenceModel(config)
-        self.measures = measures_of(config)
+        self.measures = self.measures_of(config)
+
+    @staticmethod
+    def measures_of(config: SequenceConfig) -> dict[str, Measure]:
+        """Make the metrics: RMSE and MAE of numbers, else accuracy, with many predictions also of ``sequences``."""
+        if config.task == "regression":
+            return {
+                "rmse": Measure(MeanSquaredError(squared=False), "min", share=False),
+                "mae": Measure(MeanAbsoluteError(), "min", share=False),
+            }
+        accuracy: Metric = BinaryAccuracy()
+        if config.task == "classes":
+            accuracy = MulticlassAccuracy(config.outputs, average="micro")
+        found = {"accuracy": Measure(accuracy)}
+        if config.steps.endswith("many"):
+            found["sequences"] = Measure(MulticlassExactMatch(max(2, config.outputs)))
+        return found
 
     def batches(self, epoch: int) -> DataLoader[Any]:
         self.order.set_epoch(epoch)
@@ -92,27 +108,11 @@ class SequenceObjective(Objective):
         return {"train": digest_of(*self.data), "dev": digest_of(*self.dev)}
 
 
-def measures_of(config: SequenceConfig) -> dict[str, Measure]:
-    """Make the metrics: RMSE and MAE of numbers, else accuracy, with many predictions also of whole ``sequences``."""
-    if config.task == "regression":
-        return {
-            "rmse": Measure(MeanSquaredError(squared=False), "min", share=False),
-            "mae": Measure(MeanAbsoluteError(), "min", share=False),
-        }
-    accuracy: Metric = BinaryAccuracy()
-    if config.task == "classes":
-        accuracy = MulticlassAccuracy(config.outputs, average="micro")
-    found = {"accuracy": Measure(accuracy)}
-    if config.steps.endswith("many"):
-        found["sequences"] = Measure(MulticlassExactMatch(max(2, config.outputs)))
-    return found
-
-
 def update(measures: dict[str, Measure], model: SequenceModel, batch: Sequences) -> None:
     """Update metrics with the predictions of a model for a batch."""
     answers = model.predict(batch.inputs, batch.steps).cpu()
     for measure in measures.values():
-        measure.metric.update(answers, batch.targets)
+        measure.update(answers, batch.targets)
 
 
 @torch.no_grad()
@@ -124,7 +124,7 @@ def measured(model: SequenceModel, data: Sequences, batch: int = 512) -> dict[st
         data: sequences with targets.
         batch: batch size.
     """
-    measures = measures_of(model.config)
+    measures = SequenceObjective.measures_of(model.config)
     for inputs, targets in zip(data.inputs.split(batch), data.targets.split(batch), strict=True):
         update(measures, model, Sequences(inputs, targets))
     return {name: float(measure.metric.compute()) for name, measure in measures.items()}

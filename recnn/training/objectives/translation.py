@@ -22,7 +22,15 @@ from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import batch_of, without_tables
 from recnn.models.config import TranslationConfig
 from recnn.models.translation import END, START, Translator
-from recnn.training.objectives.base import IGNORED, Measure, Objective, digest_of, fill_vectors, tree_batches
+from recnn.training.objectives.base import (
+    IGNORED,
+    Measure,
+    Objective,
+    digest_of,
+    digest_of_text,
+    fill_vectors,
+    tree_batches,
+)
 from recnn.training.objectives.language_model import Perplexity
 from recnn.training.options import TreeTraining, WordTraining
 
@@ -134,7 +142,7 @@ class TextDataset(Dataset[Texts]):
         return digest_of(*sources, *self._targets)
 
 
-class TranslationObjective(Objective):
+class TranslationObjective(Objective, kind="translation"):
     """Cross entropy of the next word of the target, given the words before it.
 
     Metrics: ``perplexity``, and ``bleu`` if there are references. By default the perplexity selects the best epoch: it
@@ -181,9 +189,17 @@ class TranslationObjective(Objective):
         rest = [pair._replace(references=()) for pair in held_out if not any(pair is one for one in compared)]
         self.dev = TextDataset(compared + rest, self.model)
         self.order = tree_batches(training, self.data.sizes)
-        self.measures = {"perplexity": Measure(Perplexity("words"), "min", share=False)}
-        if compared:
-            self.measures["bleu"] = Measure(_Bleu(config.lower), share=False)
+        self._examples = digest_of_texts(held_out)
+        self.measures = self.measures_of(config)
+        if not compared:
+            del self.measures["bleu"]
+
+    @staticmethod
+    def measures_of(config: TranslationConfig) -> dict[str, Measure]:
+        return {
+            "perplexity": Measure(Perplexity("words"), "min", share=False),
+            "bleu": Measure(Bleu(), share=False),
+        }
 
     def batches(self, epoch: int) -> DataLoader[Any]:
         self.order.set_epoch(epoch)
@@ -194,52 +210,87 @@ class TranslationObjective(Objective):
 
     def loss(self, batch: Texts) -> Tensor:
         """Compute the mean cross entropy over the words of the targets and their ends."""
-        return self._surprise(batch, "mean")
+        return _surprise(self.model, batch, "mean")
 
-    @torch.no_grad()
     def measure(self, batch: Texts) -> None:
-        total = self._surprise(batch, "sum").double().cpu()
-        self.measures["perplexity"].metric.update(total, int((batch.write != IGNORED).sum()))
-        if any(batch.references):
-            found = self.model.translate(batch.forest)
-            self.measures["bleu"].metric.update(found, batch.references)
+        update_texts(self.measures, self.model, batch)
 
     def digest(self) -> dict[str, str]:
         return {"train": self.data.digest(), "dev": self.dev.digest()}
 
-    def _surprise(self, batch: Texts, reduction: str) -> Tensor:
-        states, _ = self.model.readout(batch.forest, batch.read)
-        write = batch.write.flatten().to(states.device)
-        rows = (write != IGNORED).nonzero().squeeze(1)  # no padding in the output layer, the most expensive part
-        scores = self.model.output(states.flatten(0, 1).index_select(0, rows))
-        return F.cross_entropy(scores, write[rows], reduction=reduction)
+    def examples(self) -> str:
+        return self._examples
+
+
+def _surprise(model: Translator, batch: Texts, reduction: str) -> Tensor:
+    states, _ = model.readout(batch.forest, batch.read)
+    write = batch.write.flatten().to(states.device)
+    rows = (write != IGNORED).nonzero().squeeze(1)  # no padding in the output layer, the most expensive part
+    scores = model.output(states.flatten(0, 1).index_select(0, rows))
+    return F.cross_entropy(scores, write[rows], reduction=reduction)
+
+
+@torch.no_grad()
+def update_texts(measures: dict[str, Measure], model: Translator, batch: Texts) -> None:
+    """Update the metrics of `TranslationObjective` with a batch of pairs."""
+    written = batch.write != IGNORED
+    sentence = written.nonzero()[:, 1]
+    nats = torch.zeros(written.shape[1], dtype=torch.float64)
+    nats = nats.index_add(0, sentence, _surprise(model, batch, "none").double().cpu())
+    measures["perplexity"].update(nats, written.sum(0))
+    if any(batch.references):
+        texts = [join_words(words, "french") for words in model.translate(batch.forest)]
+        pairs = zip(texts, batch.references, strict=True)
+        counts = [sentence_counts(text, own, model.config.lower) for text, own in pairs if own]
+        measures["bleu"].update(torch.tensor(counts))
+
+
+def measured_texts(model: Translator, pairs: Sequence[TextPair]) -> dict[str, Measure]:
+    """Compute the metrics of a translator on pairs of sentences."""
+    measures, data = TranslationObjective.measures_of(model.config), TextDataset(pairs, model)
+    for indices in TreeBatches(data.sizes, 128, shuffle=False):
+        update_texts(measures, model, data[indices])
+    return measures
+
+
+def digest_of_texts(pairs: Sequence[TextPair]) -> str:
+    """Return a hash of the words and references of pairs of sentences."""
+    return digest_of_text((_words(source), target, references) for source, target, references in pairs)
 
 
 def _words(source: Sequence[str] | Tree) -> Sequence[str]:
     return words_of(source) if isinstance(source, Tree) else source
 
 
-class _Bleu(Metric):
-    """BLEU of all translations that have references."""
+class Bleu(Metric):
+    """BLEU of E translations, from their counts, see `sentence_counts`."""
 
-    def __init__(self, lower: bool) -> None:
+    counts: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
-        self.lower = lower
-        self.texts: list[str] = []
-        self.references: list[Sequence[str]] = []
+        self.add_state("counts", torch.zeros(10, dtype=torch.int64), "sum")
 
-    def update(self, found: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> None:
-        for words, own in zip(found, references, strict=True):
-            if own:
-                self.texts.append(join_words(words, "french"))
-                self.references.append(own)
+    def update(self, counts: Tensor) -> None:
+        """Add the counts (E, 10) of E translations."""
+        self.counts += counts.sum(0)
 
     def compute(self) -> Tensor:
-        return torch.tensor(scored(self.texts, self.references, self.lower)["BLEU"].score)
+        """Compute BLEU, from 0 to 100, as `scored` does."""
+        *ngrams, length, reference = self.counts.tolist()
+        return torch.tensor(BLEU.compute_bleu(ngrams[:4], ngrams[4:], length, reference, smooth_method="exp").score)
 
-    def reset(self) -> None:
-        self.texts, self.references = [], []
-        super().reset()
+
+def sentence_counts(text: str, references: Sequence[str], lower: bool) -> list[int]:
+    """Count what BLEU is computed from: n-grams of n = 1 to 4, first those in a reference, then all; and the lengths.
+
+    Args:
+        text: a translation.
+        references: its reference translations.
+        lower: ignore case.
+    """
+    found = BLEU(lowercase=lower, effective_order=True).sentence_score(text, list(references))
+    return [*found.counts, *found.totals, found.sys_len, found.ref_len]
 
 
 class Score(NamedTuple):

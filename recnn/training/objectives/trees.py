@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from nltk import Tree
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -18,15 +19,23 @@ from recnn.data.batches import TreeBatches, loader
 from recnn.data.datasets import Targets, known
 from recnn.models.config import TreeConfig
 from recnn.models.trees import TreeClassifier
-from recnn.training.objectives.base import Measure, Objective, digest_of, fill_vectors, tree_batches
+from recnn.training.objectives.base import (
+    Measure,
+    Objective,
+    digest_of,
+    digest_of_text,
+    fill_vectors,
+    means,
+    tree_batches,
+)
 from recnn.training.options import TreeTraining, WordTraining
-from recnn.training.scores import scores_of
+from recnn.training.scores import positive
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-class TreeObjective(Objective):
+class TreeObjective(Objective, kind="trees"):
     """Cross entropy of the classes of nodes, over the nodes that have a target.
 
     Metrics: the accuracy at ``all`` nodes and at the ``roots``; with the classes of SST also the binary accuracies
@@ -69,15 +78,21 @@ class TreeObjective(Objective):
                 raise InputError(f"no node of the trees to {name} on has a target")
         self.order = tree_batches(training, self.data.sizes)
         fill_vectors(self.model.encoder.words, vocabulary, words)
-        self.polar = config.labels == tuple(SENTIMENTS)
-        self.measures = {}
-        for place in ("all", "roots") if targets == "all" else ("roots", "all"):
-            self.measures[place] = Measure(MeanMetric())
-            if self.polar:
-                self.measures[f"binary_{place}"] = Measure(MeanMetric())
-        if self.polar:
-            first, second, third, fourth = (measure.metric for measure in self.measures.values())
-            self.measures["mean"] = Measure((first + second + third + fourth) / 4)
+        self.measures = self.measures_of(config)
+        if targets == "roots":
+            first = {name: self.measures.pop(name) for name in list(self.measures) if name.endswith("roots")}
+            self.measures = first | self.measures
+        self._examples = digest_of_trees(held_out)
+
+    @staticmethod
+    def measures_of(config: TreeConfig) -> dict[str, Measure]:
+        polar = config.labels == tuple(SENTIMENTS)
+        names = ["all", "binary_all", "roots", "binary_roots"] if polar else ["all", "roots"]
+        found = {name: Measure(MeanMetric()) for name in names}
+        if polar:
+            first, second, third, fourth = (measure.metric for measure in found.values())
+            found["mean"] = Measure((first + second + third + fourth) / 4)
+        return found
 
     def batches(self, epoch: int) -> DataLoader[Any]:
         self.order.set_epoch(epoch)
@@ -92,15 +107,40 @@ class TreeObjective(Objective):
         return self.model.head.loss(self.model(batch, rows), target.to(self.model.head.linear.weight.device))
 
     def measure(self, batch: DGLGraph) -> None:
-        for place, scores in scores_of(self.model, batch).items():
-            shares = {place: (scores.right, scores.count)}
-            if self.polar:
-                shares[f"binary_{place}"] = scores.binary["binary"], scores.polar
-            for name, (right, count) in shares.items():
-                self.measures[name].metric.update(right / max(1, count), count)
+        update_accuracies(self.measures, self.model, batch)
 
     def digest(self) -> dict[str, str]:
         return {
             name: digest_of(*(graph.ndata[key] for graph in data for key in ("word", "target", "span")))
             for name, data in (("train", self.data), ("dev", self.dev))
         }
+
+    def examples(self) -> str:
+        return self._examples
+
+
+def update_accuracies(measures: dict[str, Measure], model: TreeClassifier, forest: DGLGraph) -> None:
+    """Update the metrics of `TreeObjective` with the predictions for a batch of trees."""
+    rows, target = known(forest)
+    probabilities = model.head.probabilities(model(forest, rows)).cpu()
+    right = {"": (probabilities.argmax(1) == target, target >= 0)}
+    if "binary_all" in measures:
+        right["binary_"] = positive(probabilities) == (target > 2), target != 2
+    root = forest.out_degrees()[rows] == 0
+    tree = torch.repeat_interleave(torch.arange(forest.batch_size), forest.batch_num_nodes())[rows]
+    for prefix, (hits, counted) in right.items():
+        for place, there in (("all", counted), ("roots", counted & root)):
+            measures[prefix + place].update(*means(hits[there], tree[there], forest.batch_size))
+
+
+def measured_trees(model: TreeClassifier, trees: Sequence[Tree]) -> dict[str, Measure]:
+    """Compute the metrics of a model on labelled trees."""
+    measures, data = TreeObjective.measures_of(model.config), model.dataset(trees)
+    for indices in TreeBatches(data.sizes, nodes=4096, shuffle=False):
+        update_accuracies(measures, model, data[indices])
+    return measures
+
+
+def digest_of_trees(trees: Sequence[Tree]) -> str:
+    """Return a hash of the words of trees and the labels of their roots."""
+    return digest_of_text((words_of(tree), tree.label()) for tree in trees)

@@ -52,7 +52,7 @@ def test_the_options_of_the_help_are_the_fields_of_the_settings(task):
     status, out, _ = recnn("train", task, "--help", width="250")
     assert status == 0
     shown = set(re.findall(r"(?<![\w-])--[a-z-]+", out))
-    expected = {"--out", "--resume", "--config", "--help"}
+    expected = {"--out", "--resume", "--seeds", "--config", "--help"}
     for kind in TASKS[task]:
         for name, field in kind.__pydantic_fields__.items():
             option = "--cell-option" if name == "cell_options" else "--" + name.replace("_", "-")
@@ -60,7 +60,7 @@ def test_the_options_of_the_help_are_the_fields_of_the_settings(task):
             assert escaped(field.description) in unframed(out)
     # The help of an option may name another.
     assert expected <= shown
-    assert shown - expected <= {"--no-lower", "--parser", "--trees", "--batch", "--alpha"}
+    assert shown - expected <= {"--no-lower", "--parser", "--trees", "--batch", "--alpha", "--seed"}
 
 
 def escaped(text):

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_sequence
 import recnn
 from recnn.errors import GradientError
 from recnn.gradients.norms import check_gradients, clip_gradients, spectral_radius
-from recnn.gradients.probes import gradient_norms, watch
+from recnn.gradients.probes import gradient_norms, gradient_times_state, watch
 from tests.reference import Child, Node, _one_node
 from tests.strategies import forests
 
@@ -166,6 +166,19 @@ def test_over_time_as_an_explicit_loop(kind, their_cell, fields):
     loss = torch.autograd.grad(output.square().sum(), flat)
     norms = torch.stack([norms.norms[field].view(T, B) for norms in ours for field in fields])
     assert_near(norms, torch.stack([gradient.norm(dim=2) for gradient in loss]))
+
+
+def test_gradient_times_state_as_an_explicit_loop():
+    network, theirs = recnn.LSTM(D, H, dtype=F64), torch.nn.LSTMCell(D, H, dtype=F64)
+    theirs.load_state_dict(network.encoder.cells[0].state_dict())
+    x, w = torch.randn(5, 1, D, dtype=F64), torch.randn(H, dtype=F64)
+    probes, states, state = torch.zeros(5, 2, 1, H, dtype=F64, requires_grad=True), [], None
+    for step, probe in zip(x, probes, strict=True):
+        state = tuple(part + zeros for part, zeros in zip(theirs(step, state), probe, strict=True))
+        states.append(torch.stack(state))
+    (gradient,) = torch.autograd.grad(states[-1][0, 0] @ w, probes)
+    (found,) = gradient_times_state(network, x, late=lambda result: result[0][-1, 0] @ w)
+    assert_near(found, (torch.stack(states) * gradient).sum((1, 2, 3)))
 
 
 @given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4))

@@ -296,8 +296,8 @@ def test_what_is_measured_is_the_mean_over_all_that_is_held_out(unit, name, fewe
 
 def test_surprise():
     measure = Perplexity("words")
-    measure.update(torch.tensor(2 * math.log(3), dtype=torch.float64), 2)
-    measure.update(torch.tensor(math.log(5), dtype=torch.float64), 1)
+    measure.update(torch.tensor(2 * math.log(3), dtype=torch.float64), torch.tensor(2))
+    measure.update(torch.tensor(math.log(5), dtype=torch.float64), torch.tensor(1))
     assert float(measure.compute()) == pytest.approx(45 ** (1 / 3))
 
 

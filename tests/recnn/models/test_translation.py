@@ -6,6 +6,7 @@ from nltk import Tree
 
 import recnn
 from corpora import Translation, Vocabulary
+from corpora.translation import join_words
 from parsers import InputError, shaped
 from recnn.layers.attention import LuongAttention
 from recnn.models.config import TranslationConfig
@@ -239,10 +240,10 @@ def test_the_loss_and_the_perplexity_are_over_all_words():
     perplexity = learning.measures["perplexity"].metric.compute()
     assert float(perplexity) == pytest.approx(float(torch.stack(each).mean().exp()), rel=1e-5)
     bleu = learning.measures["bleu"].metric
-    assert len(bleu.texts) == 3
-    assert float(bleu.compute()) == pytest.approx(scored(bleu.texts, bleu.references, True)["BLEU"].score)
-    bleu.reset()
-    assert bleu.texts == []
+    texts = [join_words(words, "french") for words in model.translate(batch.forest)][:3]
+    references = [pair.references for pair in pairs[:3]]
+    assert float(bleu.compute()) == pytest.approx(scored(texts, references, True)["BLEU"].score)
+    assert [values[0].shape for values in learning.measures["bleu"].batches] == [(3, 10)]
 
 
 def test_scores_are_sacrebleus():

@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_a_run_leaves_models_metrics_and_a_picture(tmp_path):
     best, _ = trained(tmp_path / "run", epochs=3)
-    names = ["best", "curves.png", "initial", "last", "metrics.csv", "resume.ckpt", "run.json"]
+    names = ["best", "curves.png", "examples.safetensors", "initial", "last", "metrics.csv", "resume.ckpt", "run.json"]
     assert sorted(os.listdir(tmp_path / "run")) == names
     rows = metrics(tmp_path / "run")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
@@ -413,7 +413,7 @@ def test_what_a_killed_run_has_left_goes_at_the_next_start(tmp_path):
     for name in precious:
         (run / name).mkdir()
     for number in (ended.pid, os.getpid(), 1):  # nobody else can be writing here, whatever the number says
-        for name in ("run.json", "metrics.csv", "curves.png", "resume.ckpt"):
+        for name in ("run.json", "metrics.csv", "curves.png", "examples.safetensors", "resume.ckpt"):
             (run / f".{name}.{number}.part").write_text("half")
             (run / f".{name}.{number}.12.part").write_text("half")
         for name in ("initial", "best", "last"):
@@ -423,6 +423,7 @@ def test_what_a_killed_run_has_left_goes_at_the_next_start(tmp_path):
     assert sorted(set(os.listdir(run)) - set(precious)) == [
         "best",
         "curves.png",
+        "examples.safetensors",
         "initial",
         "last",
         "metrics.csv",
@@ -623,7 +624,9 @@ def test_all_that_a_run_changes_in_the_process_is_restored(tmp_path, error):
         logging.getLogger("lightning.pytorch").setLevel(logging.INFO)
 
 
-@pytest.mark.parametrize("file", ["run.json", "initial", "best", "metrics.csv", "resume.ckpt", "curves.png"])
+@pytest.mark.parametrize(
+    "file", ["run.json", "initial", "best", "metrics.csv", "resume.ckpt", "examples.safetensors", "curves.png"]
+)
 def test_a_full_disk_ends_the_run_in_one_line(tmp_path, monkeypatch, file):
     """All files of a run are written beside and renamed; here the disk is full when one is written."""
 
@@ -639,7 +642,7 @@ def test_a_full_disk_ends_the_run_in_one_line(tmp_path, monkeypatch, file):
 
     write_model = Model._write
     monkeypatch.setattr(Model, "_write", full_folder)
-    for module in ("corpora.text", "recnn.training.run", "recnn.training.checkpoint"):
+    for module in ("corpora.text", "recnn.training.run", "recnn.training.checkpoint", "recnn.training.examples"):
         monkeypatch.setattr(sys.modules[module], "open", full, raising=False)
     if file == "curves.png":
         monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: full(path, "wb"))

@@ -7,7 +7,7 @@ import torch
 from corpora import ENTAILMENTS, SentencePair
 from parsers import InputError
 from recnn import PairConfig
-from recnn.training.objectives.pairs import PairObjective, pair_measures
+from recnn.training.objectives.pairs import PairObjective
 from recnn.training.options import TreeTraining
 
 torch.set_num_threads(1)
@@ -69,7 +69,7 @@ def ranks(values):
 def test_correlations_and_squared_error_are_their_formulas():
     y = np.array([3.0, 1.5, 1.5, 4.5, 5.0, 2.25, 3.0, 3.0])
     x = np.array([2.5, 1.75, 2.0, 4.0, 3.5, 2.5, 2.5, 1.0])
-    measures = pair_measures(PairConfig())
+    measures = PairObjective.measures_of(PairConfig())
     for part in (slice(0, 3), slice(3, 8)):
         for measure in measures.values():
             measure.metric.update(torch.tensor(x[part]), torch.tensor(y[part]))
