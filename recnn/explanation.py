@@ -139,14 +139,14 @@ def _explained(
     scored = _Scored(model, graph, row, target)
     x, unknown = scored.words, scored.unknown
     with torch.no_grad():
-        score, baseline = scored(torch.stack([x, unknown.expand_as(x)])).tolist()
+        score, baseline = scored(torch.stack([x, unknown.expand_as(x)])).cpu().tolist()
     if method == "occlusion":
         contributions = _occlusion(scored, score)
     elif method == "gradient":
         contributions = _gradient(scored)
     else:
         contributions = _integrated(scored)
-    found = contributions.tolist()
+    found = contributions.cpu().tolist()
     words, label = words_of(tree), model.config.labels[scored.target]
     return Explanation(method, label, row, score, baseline, found, spans, words, _labelled(tree, found))
 

@@ -1,6 +1,7 @@
 """The option `--device` of the commands that use a model."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ USES = {
     "evaluate": ["evaluate", MODELS / "classifier", "trees.txt"],
     "evaluate pairs": ["evaluate", MODELS / "pairs", "pairs.txt"],
     "evaluate translation": ["evaluate", MODELS / "translator", "texts.tsv"],
+    "compare": ["compare", "run", "--on", "trees.txt", "--format", "json"],
+    "explain": ["explain", MODELS / "classifier", SENTENCE],
+    "explain gradient": ["explain", MODELS / "classifier", SENTENCE, "--method", "gradient"],
+    "explain integrated": ["explain", MODELS / "classifier", SENTENCE, "--method", "integrated_gradients"],
     "lm score": ["lm", "score", MODELS / "language-model", "abc"],
     "lm generate": ["lm", "generate", MODELS / "language-model", "--length", 5],
     "translate": ["translate", MODELS / "translator", SENTENCE],
@@ -34,6 +39,9 @@ each_use = pytest.mark.parametrize("use", USES)
 def folder(tmp_path):
     for name, text in (("trees.txt", DATA), ("pairs.txt", PAIRS), ("texts.tsv", "Go on.\tVa !\n")):
         (tmp_path / name).write_text(text)
+    shutil.copytree(MODELS / "classifier", tmp_path / "run" / "best")
+    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "run" / "metrics.csv").write_text("epoch,all,roots,seconds\n1,50,50,2\n")
     return tmp_path
 
 
@@ -51,7 +59,7 @@ def test_a_device_that_is_there(use, device, folder, monkeypatch):
 @each_use
 def test_what_is_computed_elsewhere_is_printed_here(use, folder, monkeypatch):
     """On the device of `tests.devices`, where a forgotten copy is an error."""
-    more = ["--json"] if use in ("translate", "predict", "encode", "autoencode", "lm score") else []
+    more = ["--json"] if use in ("translate", "predict", "encode", "autoencode", "explain", "lm score") else []
     expected = recnn(*USES[use], *more, cwd=folder)
     monkeypatch.setattr("recnn.graphs.devices.chosen_device", lambda name: torch.device("meta"))
     with elsewhere() as device:
@@ -82,6 +90,6 @@ def test_every_command_that_takes_a_model_is_here():
         for part, one in below.items():
             if any(parameter.name == "device" for parameter in one.params):
                 found.add(f"{name} {part}".strip())
-    trained = {name for name in found if name.split()[0] == "train"} | {"lm train"}
-    assert found - trained == {use for use in USES if use.split()[0] != "evaluate"} | {"evaluate"}
+    trained = {name for name in found if name.split()[0] in ("train", "tune")} | {"lm train"}
+    assert found - trained == {use if use.startswith("lm") else use.split()[0] for use in USES}
     assert set(COMMANDS) - {name.split()[0] for name in found} == {"parse", "data"}

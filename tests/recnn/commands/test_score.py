@@ -40,10 +40,10 @@ def test_a_grammar_is_scored(file):
 
 
 def test_wrong_uses_of_score(file, tmp_path):
-    for arguments in (["the boy"], ["--all"], ["--limit", 2], ["--tokens"]):
+    for arguments in (["the boy"], ["--all"], ["--limit", 2], ["--tokens"], ["--picture", "tree.svg"]):
         status, out, err = recnn("parse", "--score", file, *arguments)
         assert (status, out) == (2, "")
-        assert "it takes no sentences, --all, --limit or --tokens" in unframed(err)
+        assert "it takes no sentences, --all, --limit, --tokens or --picture" in unframed(err)
     (tmp_path / "broken").write_text("(S (NP a)")
     status, out, err = recnn("parse", "--score", tmp_path / "broken")
     assert (status, out) == (1, "")
