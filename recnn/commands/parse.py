@@ -145,7 +145,8 @@ def parse(
         from recnn.commands.parse_file import Job, parse_file
 
         if sentences or every or limit or gold or picture:
-            raise typer.BadParameter("it takes no sentences, --all, --limit, --score or --picture", param_hint="--input")
+            problem = "it takes no sentences, --all, --limit, --score or --picture"
+            raise typer.BadParameter(problem, param_hint="--input")
         with Failures() as failures:
             job = Job(str(source), parser, tokens, text, as_json, max_edges, timeout)
             parse_file(job, target, workers, failures)

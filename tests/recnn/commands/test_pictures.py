@@ -45,7 +45,7 @@ def test_confusion_of_a_model(run, tmp_path):
 def test_what_does_not_go_together(tmp_path):
     for arguments, message in (
         (["parse", "--json", DUCK], "cannot be combined with --json"),
-        (["parse", "--input", "a.txt", "--out", "b.txt"], "it takes no sentences, --all, --limit, --score or --picture"),
+        (["parse", "--input", "a", "--out", "b"], "it takes no sentences, --all, --limit, --score or --picture"),
         (["parse", "--score", "a.txt"], "it takes no sentences, --all, --limit, --tokens or --picture"),
     ):
         status, _, err = recnn(*arguments, "--picture", tmp_path / "a.svg")
