@@ -51,9 +51,8 @@ def trained(kind: str, folder: Path) -> recnn.TreeClassifier:
         tuple(SENTIMENTS), model=kind, input_size=SIZE, hidden_size=SIZE, dropout=0.3, word_dropout=0.15
     )
     parser = parsers.load("english")
-    parts = [
-        [tree for gold in bundled_sentiment(part) for tree in three_trees(gold, parser)] for part in ("train", "dev")
-    ]
+    both = bundled_sentiment("train"), bundled_sentiment("dev")
+    parts = [[tree for gold in part for tree in three_trees(gold, parser)] for part in both]
     with TemporaryDirectory() as run:
         train(lambda: TreeObjective(config, OPTIONS, *parts), OPTIONS, Path(run) / "run", report=print)
         recnn.TreeClassifier.load(Path(run) / "run" / "best").save(folder, torch.half)
