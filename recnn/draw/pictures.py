@@ -18,7 +18,7 @@ from recnn.draw.marks import digits
 from recnn.errors import missing_extra
 
 NUMBERS = ("data-node", "data-edge")
-"""Attributes of marks: the number of a node, and of the node below an edge. `recnn serve` uses them; files have none."""
+"""Attributes of marks, for `recnn serve`: number of a node, and of the node below an edge. SVG files have none."""
 _LARGEST = 32_000.0  # pixels of a side of a PNG, a limit of cairo
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 

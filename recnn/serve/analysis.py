@@ -10,6 +10,8 @@ from nltk import Tree
 
 import parsers
 from parsers.errors import InputError
+from recnn.data.parsing import fitting
+from recnn.draw.drawing import ColourScale, Drawing
 from recnn.draw.layout import levels
 from recnn.serve.catalogue import Catalogue, ShownModel
 from recnn.serve.figures import chain_figure, tree_figure, values_and_scale, with_colours
@@ -103,7 +105,9 @@ def _predict(shown: ShownModel, tasks: Sequence[_Task]) -> None:
 def _trees_for(shown: ShownModel, task: _Task) -> list[Tree]:
     if shown.offer.network == "tree":
         return task.trees
-    return [*task.trees, parsers.shaped(task.words, "left")]
+    # Binary, so that there are the phrases of the usual networks over trees, too.
+    binary = (tree if isinstance(tree, parsers.DependencyTree) else fitting(tree, 2) for tree in task.trees)
+    return [*binary, parsers.shaped(task.words, "left")]
 
 
 def _answer(task: _Task) -> Answer:
@@ -130,12 +134,12 @@ def _model_answer(shown: ShownModel, found: list[TreePredictions], task: _Task) 
     count = len(task.trees)
     if shown.offer.network == "tree":
         drawn = [with_colours(one.drawing, *shade) for one, shade in zip(found, shades, strict=True)]
-        figures, sequence = [tree_figure(drawing, reading) for reading, drawing in enumerate(drawn)], []
+        figures = [tree_figure(drawing, reading, task.question.width) for reading, drawing in enumerate(drawn)]
+        sequence = []
     else:
         sequence = _beginnings(nodes[-1])
-        titles = dict(zip(shown.offer.labels, shown.offer.titles, strict=True))
-        names = [titles[node.label] for node in sequence]
-        figures = [chain_figure(task.words, names, [node.value for node in sequence], shades[-1][1])]
+        drawing = _chain(shown, sequence, task.words, shades[-1][1])
+        figures = [chain_figure(drawing, task.question.width)]
     return ModelAnswer(
         model=shown.offer.name,
         network=shown.offer.network,
@@ -150,8 +154,16 @@ def _beginnings(nodes: Sequence[PhraseNode]) -> list[PhraseNode]:
     """Return the nodes over the first word, the first two words, and so on, as steps of a sequence."""
     first = sorted((node for node in nodes if node.span[0] == 1), key=lambda node: node.span[1])
     parents = [*range(1, len(first)), -1]
-    pairs = zip(first, parents, strict=True)
-    return [node.model_copy(update={"step": step, "parent": parent}) for step, (node, parent) in enumerate(pairs, 1)]
+    return [node.model_copy(update={"parent": parent}) for node, parent in zip(first, parents, strict=True)]
+
+
+def _chain(shown: ShownModel, nodes: Sequence[PhraseNode], words: Sequence[str], scale: ColourScale) -> Drawing:
+    """Return the steps of a sequence, each with the name of the class that is predicted after it."""
+    titles = dict(zip(shown.offer.labels, shown.offer.titles, strict=True))
+    children = [[step - 1] if step else [] for step in range(len(nodes))]
+    return Drawing(
+        children, [titles[node.label] for node in nodes], words, values=[node.value for node in nodes], scale=scale
+    )
 
 
 def _nodes(shown: ShownModel, found: TreePredictions, values: Sequence[float]) -> list[PhraseNode]:
@@ -160,14 +172,18 @@ def _nodes(shown: ShownModel, found: TreePredictions, values: Sequence[float]) -
     for node, below in enumerate(children):
         for child in below:
             parents[child] = node
-    depth = levels(children, aligned=True)
+    if shown.offer.network == "tree":
+        depth = levels(children, aligned=True)
+        steps = [1 + max(depth) - one for one in depth]
+    else:
+        steps = [end - start + 1 for start, end in found.spans]
     phrases, labels = found.drawing.phrases(), found.labels
     nearest = shown.table.nearest(phrases, labels, found.states, _NEAREST)
     columns = zip(
         phrases,
         found.spans,
         parents,
-        [1 + max(depth) - one for one in depth],
+        steps,
         labels,
         found.nodes.probabilities.tolist(),
         values,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -103,7 +104,9 @@ def _add_endpoints(
     limits: Limits,
     batches: RequestBatches[Question, Answer | InputError],
 ) -> None:
-    problems = {status: {"model": Problem, "description": text} for status, text in _PROBLEMS.items()}
+    problems: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": text} for status, text in _PROBLEMS.items()
+    }
 
     @app.get("/api/choices", summary="The parsers, models and examples that can be chosen")
     async def choices() -> Choices:

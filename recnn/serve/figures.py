@@ -18,7 +18,7 @@ from recnn.draw.pictures import Picture
 from recnn.serve.predictions import TreePredictions
 from recnn.serve.schemas import Colours, Figure
 
-_WIDTH = 960.0  # pixels
+_LONGEST_ROW = 560  # pixels of a sequence, so that it can stand beside a tree
 
 
 def values_and_scale(found: TreePredictions, colours: Colours, largest: float) -> tuple[list[float], ColourScale]:
@@ -36,17 +36,15 @@ def values_and_scale(found: TreePredictions, colours: Colours, largest: float) -
     return found.nodes.values(), scale
 
 
-def tree_figure(drawing: Drawing, reading: int) -> Figure:
-    """Draw a reading."""
+def tree_figure(drawing: Drawing, reading: int, width: int) -> Figure:
+    """Draw a reading; upright if it is not wider than ``width``."""
     steps = 1 + max(levels(drawing.children, aligned=True))
-    return _figure(picture(drawing, width=_WIDTH), steps, reading)
+    return _figure(picture(drawing, width=width), steps, reading)
 
 
-def chain_figure(words: Sequence[str], labels: Sequence[str], values: Sequence[float], scale: ColourScale) -> Figure:
-    """Draw a sequence with the prediction after each word."""
-    children = [[step - 1] if step else [] for step in range(len(words))]
-    drawing = Drawing(children, labels, words, values=values, scale=scale)
-    return _figure(picture(drawing, "chain", _WIDTH), len(words), None)
+def chain_figure(drawing: Drawing, width: int) -> Figure:
+    """Draw a sequence, in rows."""
+    return _figure(picture(drawing, "chain", min(width, _LONGEST_ROW)), len(drawing.words), None)
 
 
 def with_colours(drawing: Drawing, values: Sequence[float], scale: ColourScale) -> Drawing:

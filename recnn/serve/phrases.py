@@ -46,7 +46,8 @@ class PhraseTable:
         values, places = similarity.topk(most, dim=1)
         found = []
         for phrase, row, order in zip(phrases, values.tolist(), places.tolist(), strict=True):
-            seen, some = {phrase.casefold()}, []
+            seen = {phrase.casefold()}
+            some: list[SimilarPhrase] = []
             for value, place in zip(row, order, strict=True):
                 if names[place].casefold() not in seen and len(some) < count:
                     seen.add(names[place].casefold())

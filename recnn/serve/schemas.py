@@ -26,6 +26,9 @@ class Question(BaseModel):
     colours: Annotated[
         Colours, Field(description="What the colours of the pictures show: predictions, or norms of the states.")
     ] = "prediction"
+    width: Annotated[
+        int, Field(ge=200, le=4000, description="Width in pixels that the pictures should not exceed, if they can.")
+    ] = 960
 
 
 class Reading(BaseModel):
@@ -49,7 +52,7 @@ class PhraseNode(BaseModel):
     phrase: str
     span: Annotated[tuple[int, int], Field(description="Positions of its first and last word, from 1.")]
     parent: Annotated[int, Field(description="Index of the parent, -1 for the root.")]
-    step: Annotated[int, Field(description="Step in which the state is computed, from 1, bottom-up.")]
+    step: Annotated[int, Field(description="Step in which the state is computed, from 1: bottom-up, or word by word.")]
     label: Annotated[str, Field(description="The most probable class.")]
     probabilities: Annotated[list[float], Field(description="Probabilities of the classes.")]
     value: Annotated[float, Field(description="What is shown as the colour.")]

@@ -32,7 +32,8 @@ function phraseIn(model, node, choices) {
     near.append(element("li", {}, element("q", {}, one.phrase),
       element("small", {}, ` ${one.similarity.toFixed(2)}, ${titleOf(choices, model.model, one.label)}`)));
   const nearest = node.nearest.length ? [element("h4", {}, "Nearest phrases"), near] : [];
-  const norm = element("p", { class: "about" }, `Norm of the state: ${node.norm.toFixed(2)}; computed in step ${node.step}`);
+  const norm = element("p", { class: "about" },
+    `Norm of the state ${node.norm.toFixed(2)}; ${model.network === "tree" ? "step" : "words"} ${node.step}`);
   return element("div", {}, heading, bars, norm, ...nearest);
 }
 
@@ -60,7 +61,8 @@ function row(answer, choices, reading, span) {
     if (!node) return element("td", {}, "–");
     return element("td", {}, `${titleOf(choices, model.model, node.label)} ${percent(Math.max(...node.probabilities))}`);
   });
-  const different = new Set(cells.map((cell) => cell.textContent.replace(/ \d+ %$/, ""))).size > 1;
+  const labels = cells.map((cell) => cell.textContent.replace(/ \d+ %$/, "")).filter((label) => label !== "–");
+  const different = new Set(labels).size > 1;
   const words = answer.words.slice(span[0] - 1, span[1]).join(" ");
   return element("tr", different ? { class: "different" } : {}, element("th", { scope: "row" }, words), ...cells);
 }

@@ -19,6 +19,7 @@ export function titleOf(choices, model, label) {
 export function drawModels(parent, answer, choices, select) {
   get("tip").hidden = true;
   parent.replaceChildren(...answer.models.map((model, index) => modelSection(model, index, answer, choices, select)));
+  mark(parent.querySelector("[data-node][tabindex='0']"));
 }
 
 function modelSection(model, index, answer, choices, select) {
@@ -70,10 +71,8 @@ function prepare(svg, nodes, chain, describe, select) {
     group.setAttribute("tabindex", "-1");
     group.dataset.step = node.step;
     const choose = () => {
-      for (const one of svg.querySelectorAll("[data-node]")) {
-        one.setAttribute("aria-selected", String(one === group));
-        one.setAttribute("tabindex", one === group ? "0" : "-1");
-      }
+      for (const one of svg.querySelectorAll("[data-node]")) one.setAttribute("tabindex", one === group ? "0" : "-1");
+      mark(group);
       select(node);
     };
     group.addEventListener("click", () => group.focus());
@@ -91,6 +90,12 @@ function prepare(svg, nodes, chain, describe, select) {
   }
   groups.get(chain ? nodes[nodes.length - 1] : nodes[0]).setAttribute("tabindex", "0");
   svg.addEventListener("keydown", (event) => move(event, nodes, groups, chain));
+}
+
+// Mark the one chosen node of all pictures.
+function mark(group) {
+  for (const one of document.querySelectorAll("#models [aria-selected=true]")) one.setAttribute("aria-selected", "false");
+  group.setAttribute("aria-selected", "true");
 }
 
 function level(nodes, node) {

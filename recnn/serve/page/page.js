@@ -51,6 +51,12 @@ function fromAddress() {
   return "sentence" in given ? given : { ...state.choices.examples[0] };
 }
 
+// Width of a picture; those that would be wider are turned or broken into rows.
+function roomFor() {
+  const width = document.querySelector("main").clientWidth - 66; // without borders and paddings
+  return Math.max(200, Math.min(4000, width));
+}
+
 async function show(keep) {
   const { sentence, parser, model, beside, colours } = asked();
   const models = [...new Set([model, beside])].filter((name) => name !== "nothing");
@@ -58,7 +64,7 @@ async function show(keep) {
   get("status").textContent = "Computing …";
   get("form").setAttribute("aria-busy", "true");
   try {
-    const answer = await fetchJson("/api/analyse", { sentence, parser, models, colours });
+    const answer = await fetchJson("/api/analyse", { sentence, parser, models, colours, width: roomFor() });
     if (number !== state.request) return; // a later one is on its way
     if (keep) history.pushState(null, "", "?" + new URLSearchParams(asked()));
     document.title = `${sentence.slice(0, 60)} – recnn`;
