@@ -33,7 +33,7 @@ function phraseIn(model, node, choices) {
       element("small", {}, ` ${one.similarity.toFixed(2)}, ${titleOf(choices, model.model, one.label)}`)));
   const nearest = node.nearest.length ? [element("h4", {}, "Nearest phrases"), near] : [];
   const norm = element("p", { class: "about" },
-    `Norm of the state ${node.norm.toFixed(2)}; ${model.network === "tree" ? "step" : "words"} ${node.step}`);
+    `Norm of the state ${node.norm.toFixed(2)}, ${model.network === "tree" ? "in step" : "words read:"} ${node.step}`);
   return element("div", {}, heading, bars, norm, ...nearest);
 }
 

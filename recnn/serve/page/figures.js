@@ -41,6 +41,7 @@ function figureOf(figure, model, answer, choices, select) {
   const root = chain ? nodes[nodes.length - 1] : nodes[0];
   const drawn = new DOMParser().parseFromString(figure.svg, "image/svg+xml").documentElement;
   const svg = document.importNode(drawn, true);
+  svg.style.minWidth = `${0.7 * Number(svg.getAttribute("width"))}px`; // made smaller to fit, but to be read
   svg.setAttribute("role", "tree");
   svg.setAttribute("aria-label", `${caption}: ${figure.text}`);
   prepare(svg, nodes, chain, (node) => described(node, model.model, choices), (node) =>
