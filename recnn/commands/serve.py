@@ -77,7 +77,9 @@ def serve(
         address = f"[{host}]" if ":" in host else host
         out.print(f"http://{address}:{listener.getsockname()[1]}/ (Ctrl-C ends the server)")
         sys.stdout.flush()
-        settings = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=int(timeout) + 1, lifespan="on")
+        settings = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=int(timeout) + 1, lifespan="on", ws="none"
+        )
         with _signals_left_to_the_server():
             uvicorn.Server(settings).run(sockets=[listener])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from parsers.errors import InputError
+from parsers.printing import printable
 from recnn.serve.analysis import answer_all
 from recnn.serve.batching import BusyError, LateError, RequestBatches
 from recnn.serve.catalogue import Catalogue
@@ -114,7 +115,7 @@ def _add_endpoints(
 
     @app.post("/api/analyse", summary="The readings of a sentence, and what models compute of them", responses=problems)
     async def analyse(question: Question) -> Answer:
-        _check_length(question.sentence, limits.max_words)
+        _check(question.sentence, limits.max_words)
         try:
             found = await batches.answer(question)
         except BusyError:
@@ -127,7 +128,9 @@ def _add_endpoints(
         return found
 
 
-def _check_length(sentence: str, max_words: int) -> None:
+def _check(sentence: str, max_words: int) -> None:
+    if any("\ud800" <= letter <= "\udfff" for letter in sentence):
+        raise HTTPException(422, f"sentence {sentence[:60]!r}: not Unicode text")
     if (words := len(sentence.split())) > max_words:
         raise HTTPException(413, f"a sentence of {words:,} words: at most {max_words:,} are taken here")
     if len(sentence) > _LETTERS * max_words:
@@ -140,13 +143,17 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     message = str(first["msg"])
-    return JSONResponse({"error": f"{place}: {message}" if place else message}, 422)
+    return _problem(f"{place}: {message}" if place else message, 422)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    return _problem(error.detail, error.status_code, error.headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": "the server has failed on this request; its log says why"}, 500)
+    return _problem("the server has failed on this request; its log says why", 500)
+
+
+def _problem(error: str, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": printable(error)}, status, headers)

@@ -9,6 +9,7 @@ import torch
 from nltk import Tree
 from torch import Tensor
 
+from parsers.dependency_trees import DependencyTree
 from recnn.data.datasets import batch_of
 from recnn.data.parsing import fitting
 from recnn.draw.drawing import Drawing, tree_to_drawing
@@ -38,7 +39,7 @@ class TreePredictions(NamedTuple):
 
 
 def predict_nodes(model: TreeClassifier, trees: Sequence[Tree]) -> list[TreePredictions]:
-    """Compute the states and predictions of the nodes of trees in one batch.
+    """Compute the states and predictions of the nodes of trees together.
 
     Args:
         model: the classifier, in evaluation mode.
@@ -47,8 +48,15 @@ def predict_nodes(model: TreeClassifier, trees: Sequence[Tree]) -> list[TreePred
     Raises:
         InputError: a tree does not fit the model.
     """
-    if not trees:
-        return []
+    found: dict[int, TreePredictions] = {}
+    for dependencies in (False, True):  # their graphs do not have the same data, so they are in two batches
+        rows = [row for row, tree in enumerate(trees) if isinstance(tree, DependencyTree) is dependencies]
+        if rows:
+            found.update(zip(rows, _in_one_batch(model, [trees[row] for row in rows]), strict=True))
+    return [found[row] for row in range(len(trees))]
+
+
+def _in_one_batch(model: TreeClassifier, trees: Sequence[Tree]) -> list[TreePredictions]:
     fitted = [fitting(tree, model.config.max_children) for tree in trees]
     graphs = [model.graph(tree) for tree in fitted]
     sizes = [graph.num_nodes() for graph in graphs]
