@@ -44,7 +44,7 @@ function figureOf(figure, model, answer, choices, select) {
   svg.style.minWidth = `${0.7 * Number(svg.getAttribute("width"))}px`; // made smaller to fit, but to be read
   svg.setAttribute("role", "tree");
   svg.setAttribute("aria-label", `${caption}: ${figure.text}`);
-  prepare(svg, nodes, chain, (node) => described(node, model.model, choices), (node) =>
+  prepare(svg, nodes, chain, (node, label) => described(node, label, model.model, choices), (node) =>
     select({ reading: figure.reading ?? 0, span: node.span, step: chain ? node.step : null }));
   const verdict = element("b", {}, titleOf(choices, model.model, root.label));
   const text = element("figcaption", {}, caption, ". Prediction: ", verdict,
@@ -52,21 +52,24 @@ function figureOf(figure, model, answer, choices, select) {
   return element("figure", { class: "figure" }, text, element("div", { class: "scroll" }, svg));
 }
 
-function described(node, model, choices) {
+function described(node, label, model, choices) {
   const share = percent(Math.max(...node.probabilities));
-  return `${node.phrase}: ${titleOf(choices, model, node.label)} ${share}, step ${node.step}`;
+  const name = label && label !== node.phrase ? `${label} ${node.phrase}` : node.phrase;
+  return `${name}: ${titleOf(choices, model, node.label)} ${share}, step ${node.step}`;
 }
 
 // Make tree items of the marks of the nodes; one of them is in the order of the Tab key.
 function prepare(svg, nodes, chain, describe, select) {
   for (const title of svg.querySelectorAll("title")) title.remove();
+  for (const text of svg.querySelectorAll("text")) text.after(" "); // for readers of the text: not "DetThe"
   for (const group of svg.querySelectorAll("g:not([data-node])")) group.setAttribute("role", "presentation");
   const groups = new Map();
   for (const group of svg.querySelectorAll("[data-node]")) {
     const node = nodes[Number(group.dataset.node)];
     groups.set(node, group);
     group.setAttribute("role", "treeitem");
-    group.setAttribute("aria-label", describe(node));
+    const text = describe(node, chain ? "" : group.querySelector("text")?.textContent);
+    group.setAttribute("aria-label", text);
     group.setAttribute("aria-level", String(level(nodes, node)));
     group.setAttribute("aria-selected", "false");
     group.setAttribute("tabindex", "-1");
@@ -79,10 +82,10 @@ function prepare(svg, nodes, chain, describe, select) {
     group.addEventListener("click", () => group.focus());
     group.addEventListener("focus", () => {
       choose();
-      showTip(group, describe(node));
+      showTip(group, text);
     });
     group.addEventListener("blur", hideTip);
-    group.addEventListener("pointerenter", () => showTip(group, describe(node)));
+    group.addEventListener("pointerenter", () => showTip(group, text));
     group.addEventListener("pointerleave", hideTip);
   }
   for (const edge of svg.querySelectorAll("[data-edge]")) {

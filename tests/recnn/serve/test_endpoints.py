@@ -103,7 +103,7 @@ def test_bodies_that_are_no_json_are_errors(client, content):
 def test_halves_of_characters_are_errors(client, name):
     content = json.dumps({"sentence": "a", name: ["\ud800"] if name == "models" else "a \ud800"})
     found = client.post("/api/analyse", content=content, headers={"content-type": "application/json"})
-    assert (found.status_code, "ud800" in found.json()["error"]) == (422, True)
+    assert (found.status_code, list(found.json())) == (422, ["error"])
 
 
 @pytest.mark.parametrize(
