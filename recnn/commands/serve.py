@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import socket
 import sys
@@ -93,9 +95,11 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
+    except socket.gaierror as error:
+        raise InputError(f"cannot listen on {host}: {error.strerror}") from None
     except OSError as error:
-        hint = "; choose another --port" if port else ""
-        raise InputError(f"cannot listen on {host}, port {port}: {error.strerror or error}{hint}") from None
+        hint = "; choose another --port" if error.errno == errno.EADDRINUSE else ""
+        raise InputError(f"cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}{hint}") from None
 
 
 @contextmanager
