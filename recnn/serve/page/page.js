@@ -66,7 +66,8 @@ async function show(keep) {
   try {
     const answer = await fetchJson("/api/analyse", { sentence, parser, models, colours, width: roomFor() });
     if (number !== state.request) return; // a later one is on its way
-    if (keep) history.pushState(null, "", "?" + new URLSearchParams(asked()));
+    const address = `?${new URLSearchParams({ sentence, parser, model, beside, colours })}`;
+    if (keep && address !== location.search) history.pushState(null, "", address);
     document.title = `${sentence.slice(0, 60)} – recnn`;
     showAnswer(answer);
     showError("");
