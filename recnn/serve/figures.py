@@ -18,7 +18,7 @@ from recnn.draw.pictures import Picture
 from recnn.serve.predictions import TreePredictions
 from recnn.serve.schemas import Colours, Figure
 
-_LONGEST_ROW = 560  # pixels of a sequence, so that it can stand beside a tree
+_LONGEST_ROW = 500  # pixels of a sequence, so that it can stand beside a tree
 
 
 def values_and_scale(found: TreePredictions, colours: Colours, largest: float) -> tuple[list[float], ColourScale]:
