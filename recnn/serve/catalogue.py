@@ -25,7 +25,7 @@ from recnn.serve.schemas import Choices, Colours, Example, OfferedModel
 PARSERS = ("duck", "telescope", "english", "right", "left", "balanced")
 """The parsers that are offered by default; `english-pcfg` takes long for long sentences."""
 PRETRAINED = ("sentiment-tree", "sentiment-sequence")
-MAX_EDGES = 100_000
+_MAX_EDGES = 100_000
 _TITLES = ("very negative", "negative", "neutral", "positive", "very positive")
 _PHRASES = 5_000  # in the table of a model
 _OWN = "the model's own"
@@ -73,7 +73,7 @@ class Catalogue:
     ) -> None:
         pretrained = [Path(str(files("recnn"))) / "pretrained" / name for name in PRETRAINED]
         trees = list(bundled_sentiment("dev") if phrases is None else read_labelled_trees(phrases))
-        self.parsers = {name: parsers.load(name, MAX_EDGES, timeout) for name in names}
+        self.parsers = {name: parsers.load(name, _MAX_EDGES, timeout) for name in names}
         self.models: dict[str, ShownModel] = {}
         for folder in folders or pretrained:
             model = TreeClassifier.load(model_in(folder)).to(device).eval()
@@ -82,7 +82,7 @@ class Catalogue:
             if isinstance(own, parsers.Parser):
                 self.parsers[_OWN] = own
             elif own not in self.parsers:
-                self.parsers[own] = parsers.load(own, MAX_EDGES, timeout)
+                self.parsers[own] = parsers.load(own, _MAX_EDGES, timeout)
             self.models[name] = ShownModel(_offer(name, model), model, _table(model, trees))
 
     def choices(self, max_words: int) -> Choices:

@@ -31,9 +31,7 @@ def values_and_scale(found: TreePredictions, colours: Colours, largest: float) -
     """
     if colours == "norm":
         return found.states.norm(dim=1).tolist(), ColourScale("norm of the state", 0.0, largest)
-    scale = found.nodes.drawing().scale
-    assert scale is not None  # predictions have one
-    return found.nodes.values(), scale
+    return found.nodes.values(), found.nodes.scale
 
 
 def tree_figure(drawing: Drawing, reading: int, width: int) -> Figure:
