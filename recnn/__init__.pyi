@@ -9,6 +9,7 @@ from . import layers as layers
 from . import models as models
 from . import settings as settings
 from . import training as training
+from . import trees as trees
 from .cells import Cell as Cell
 from .cells import Children as Children
 from .cells import DropoutCell as DropoutCell
