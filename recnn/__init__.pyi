@@ -80,6 +80,7 @@ from .models import SequenceModel as SequenceModel
 from .models import Translator as Translator
 from .models import TreeAutoencoder as TreeAutoencoder
 from .models import TreeClassifier as TreeClassifier
+from .models import TypedTreeModel as TypedTreeModel
 from .models import load as load
 from .models.config import AutoencoderConfig as AutoencoderConfig
 from .models.config import LanguageModelConfig as LanguageModelConfig
@@ -87,6 +88,7 @@ from .models.config import PairConfig as PairConfig
 from .models.config import SequenceConfig as SequenceConfig
 from .models.config import TranslationConfig as TranslationConfig
 from .models.config import TreeConfig as TreeConfig
+from .models.typed_tree_config import TypedTreeConfig as TypedTreeConfig
 from .models.predictions import NodePredictions as NodePredictions
 from .models.search import beam_search as beam_search
 from .models.search import sample as sample

@@ -93,14 +93,21 @@ def from_json(text: str | bytes) -> TypedTree:
         TreeError: not JSON, or nested so deeply that Python's json module cannot read it (some 1,000 levels); convert
             the values of another reader by `from_value`.
     """
+    return from_value(parsed_json(text))
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text; raises the errors of `from_json`."""
     try:
-        return from_value(json.loads(text))
+        return json.loads(text)
     except RecursionError:
         raise TreeError("nested too deeply for Python's json module") from None
     except UnicodeDecodeError as error:
         raise TreeError(f"not {error.encoding.upper()} text (byte {error.start + 1})") from None
     except json.JSONDecodeError as error:
         raise TreeError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except ValueError as error:  # an integer of many digits
+        raise TreeError(str(error)) from None
 
 
 def to_value(tree: TypedTree) -> Any:

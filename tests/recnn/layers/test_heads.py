@@ -77,10 +77,13 @@ def test_no_target_at_all_is_no_loss():
         ({"num_classes": 0}, "got num_classes=0 with task='classes'"),
         ({"num_classes": 1, "task": "classes"}, "got num_classes=1 with task='classes'"),
         ({"num_classes": 3, "task": "binary"}, "got num_classes=3 with task='binary'"),
-        ({"num_classes": 3, "task": "other"}, "task must be 'classes', 'binary' or 'regression', got 'other'"),
+        (
+            {"num_classes": 3, "task": "other"},
+            "task must be 'classes', 'binary', 'labels' or 'regression', got 'other'",
+        ),
         ({"num_classes": 3, "dropout": 1.5}, "dropout must be a probability, got 1.5"),
         ({"num_classes": 3, "class_weights": torch.ones(2)}, r"class_weights must have shape \(3,\), got \(2,\)"),
-        ({"num_classes": 1, "class_weights": torch.ones(1)}, "a regression has no classes"),
+        ({"num_classes": 1, "class_weights": torch.ones(1)}, "task='regression', which has no classes"),
     ],
 )
 def test_wrong_options(options, message):
