@@ -148,8 +148,8 @@ class TypedTreeModel(Model, kind="typed_trees"):
             (outputs, self.output_mean, self.output_deviation),
         ):
             if pair is not None:
-                mean.copy_(pair[0])
-                deviation.copy_(pair[1])
+                for buffer, values in zip((mean, deviation), pair, strict=True):
+                    buffer.copy_(torch.as_tensor(values, dtype=buffer.dtype))
 
     def states(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
         """Compute the states (N, H) of all nodes, or (R, H) of the nodes in ``rows``.
