@@ -43,10 +43,14 @@ class TreeRegressor(PhraseModel, kind="regression"):
 
     Config = RegressionConfig
     config: RegressionConfig
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, config: RegressionConfig, vocabulary: Vocabulary) -> None:
         super().__init__(config, vocabulary)
         self.head = Head(self.encoder.output_size, len(config.means), config.dropout, task="regression")
+        self.register_buffer("mean", torch.tensor(config.means), persistent=False)
+        self.register_buffer("deviation", torch.tensor(config.deviations), persistent=False)
 
     def forward(self, forest: DGLGraph) -> Tensor:
         """Compute the numbers (B, C) of B trees, in standard units."""
@@ -54,16 +58,13 @@ class TreeRegressor(PhraseModel, kind="regression"):
         return scores
 
     def standard(self, numbers: Tensor) -> Tensor:
-        """Convert numbers (B, C) to standard units."""
-        mean, deviation = (numbers.new_tensor(values) for values in (self.config.means, self.config.deviations))
-        return (numbers - mean) / deviation
+        """Convert numbers (B, C) to standard units, on the device of the model."""
+        return (numbers.to(self.mean) - self.mean) / self.deviation
 
     @torch.no_grad()
     def numbers(self, forest: DGLGraph) -> Tensor:
         """Predict the numbers (B, C) of B trees."""
-        scores = self(forest)
-        mean, deviation = (scores.new_tensor(values) for values in (self.config.means, self.config.deviations))
-        found: Tensor = mean + deviation * scores
+        found: Tensor = self.mean + self.deviation * self(forest)
         return found
 
     def predict(

@@ -100,7 +100,7 @@ class Classifier(ClassifierMixin, Network):
         given = self._examples(X, y, reset=True)
         classes = np.unique(y)
         if len(classes) < 2:
-            raise ValueError(f"expected at least two classes, got one class: {classes[0]!r}")
+            raise ValueError(f"expected at least two classes, got one class: {classes.tolist()[0]!r}")
         self.classes_ = classes
         return self._train(given, y)
 

@@ -42,6 +42,7 @@ def fit(
         torch.manual_seed(training.seed)
         with within_memory():
             objective = make()
+        objective.model.train()  # a model that is trained again is in evaluation mode
         check_machine(training)
         keeper = _InMemory(objective, training, report)
         validation = {} if objective.measures else {"limit_val_batches": 0}

@@ -175,8 +175,8 @@ class Epochs(pl.Callback, ABC):
         seconds = time.perf_counter() - self._began
         self.rows.append({"epoch": len(self.rows) + 1, "loss": module.loss(), **measured, "seconds": seconds})
         self.keep(trainer, module)
-        shown = shown_row(self.rows[-1], self.objective)
-        self.report(f"epoch {len(self.rows)}: loss {module.loss():.4f}, {shown}, {seconds:.1f} s")
+        shown = (f"loss {module.loss():.4f}", shown_row(self.rows[-1], self.objective), f"{seconds:.1f} s")
+        self.report(f"epoch {len(self.rows)}: " + ", ".join(filter(None, shown)))
         self._stop_early(trainer)
         if self.stop(self.objective, self.rows[-1]):
             trainer.should_stop = True

@@ -89,8 +89,7 @@ class RegressionObjective(Objective, kind="regression"):
         return loader(self.dev, TreeBatches(self.dev.sizes, nodes=4096, shuffle=False))
 
     def loss(self, batch: Numbers) -> Tensor:
-        scores = self.model(batch.forest)
-        return self.model.head.loss(scores, self.model.standard(batch.numbers.to(scores)))
+        return self.model.head.loss(self.model(batch.forest), self.model.standard(batch.numbers))
 
     def measure(self, batch: Numbers) -> None:
         self.measures["squared_error"].update(self.model.numbers(batch.forest).cpu(), batch.numbers)

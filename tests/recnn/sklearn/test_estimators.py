@@ -186,7 +186,7 @@ def test_vectors_of_a_trained_model(tmp_path):
         (SentenceClassifier(), np.zeros((2, 2)), [0, 1], ValueError, "expected a list or a 1D array .* 2 dimensions"),
         (SentenceClassifier(), ["a", " "], [0, 1], ValueError, "sentence 2: .*no words"),
         (SentenceClassifier(parser="duck"), ["the boy", "?"], [0, 1], ValueError, "sentence 1: parser duck: "),
-        (SentenceClassifier(cell="lstn"), ["a", "b"], [0, 1], ValueError, "no cell named 'lstn'"),
+        (SentenceClassifier(cell="lstn"), ["a", "b"], [0, 1], ValueError, "cell: 'lstn' is not one of gru, lstm"),
         (
             SentenceClassifier(hidden_size=0),
             ["a", "b"],
