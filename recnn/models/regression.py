@@ -1,0 +1,84 @@
+"""Prediction of numbers from sentences or trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from corpora.vocabulary import Vocabulary
+from parsers.api import Parser
+from recnn.data.parsing import Sentence
+from recnn.layers.heads import Head
+from recnn.models.config import RegressionConfig
+from recnn.models.phrase_model import PhraseModel
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
+
+
+class TreeRegressor(PhraseModel, kind="regression"):
+    """Prediction of C numbers from the state of the root of a tree, by a `PhraseEncoder` and an output layer (`Head`).
+
+    The output layer predicts the numbers in standard units: y = mean + deviation ⊙ s.
+
+    >>> import corpora, recnn
+    >>> config = recnn.RegressionConfig(parser="balanced", means=(3.0,), deviations=(0.5,))
+    >>> model = recnn.TreeRegressor(config, corpora.Vocabulary(["a", "fine", "film"]))
+    >>> len(model.predict(["a fine film", "a film"]))
+    2
+
+    Args:
+        config: settings of the model, see `recnn.RegressionConfig`.
+        vocabulary: open vocabulary of the words.
+
+    Shapes:
+        scores: (B, C), of the roots of B trees.
+
+    Raises:
+        ValueError: the vocabulary is not open, see `WordVectors`.
+    """
+
+    Config = RegressionConfig
+    config: RegressionConfig
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: RegressionConfig, vocabulary: Vocabulary) -> None:
+        super().__init__(config, vocabulary)
+        self.head = Head(self.encoder.output_size, len(config.means), config.dropout, task="regression")
+        self.register_buffer("mean", torch.tensor(config.means), persistent=False)
+        self.register_buffer("deviation", torch.tensor(config.deviations), persistent=False)
+
+    def forward(self, forest: DGLGraph) -> Tensor:
+        """Compute the numbers (B, C) of B trees, in standard units."""
+        scores: Tensor = self.head(self.root_states(forest))
+        return scores
+
+    def standard(self, numbers: Tensor) -> Tensor:
+        """Convert numbers (B, C) to standard units, on the device of the model."""
+        return (numbers.to(self.mean) - self.mean) / self.deviation
+
+    @torch.no_grad()
+    def numbers(self, forest: DGLGraph) -> Tensor:
+        """Predict the numbers (B, C) of B trees."""
+        found: Tensor = self.mean + self.deviation * self(forest)
+        return found
+
+    def predict(
+        self, sentences: Iterable[Sentence], parser: str | Parser | None = None, batch_size: int = 32
+    ) -> list[list[float]]:
+        """Predict the C numbers of each sentence.
+
+        Args:
+            sentences: strings, lists of words, or trees, see `trees`.
+            parser: parser of the sentences without a tree, or its name; that of the model if None.
+            batch_size: number of sentences in a batch.
+
+        Raises:
+            InputError: see `trees`.
+        """
+        trees = self.trees(sentences, parser, roots=True)
+        return self.each(trees, lambda forest: self.numbers(forest).tolist(), batch_size)
