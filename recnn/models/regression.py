@@ -43,14 +43,10 @@ class TreeRegressor(PhraseModel, kind="regression"):
 
     Config = RegressionConfig
     config: RegressionConfig
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(self, config: RegressionConfig, vocabulary: Vocabulary) -> None:
         super().__init__(config, vocabulary)
         self.head = Head(self.encoder.output_size, len(config.means), config.dropout, task="regression")
-        self.register_buffer("mean", torch.tensor(config.means), persistent=False)
-        self.register_buffer("deviation", torch.tensor(config.deviations), persistent=False)
 
     def forward(self, forest: DGLGraph) -> Tensor:
         """Compute the numbers (B, C) of B trees, in standard units."""
@@ -59,13 +55,19 @@ class TreeRegressor(PhraseModel, kind="regression"):
 
     def standard(self, numbers: Tensor) -> Tensor:
         """Convert numbers (B, C) to standard units, on the device of the model."""
-        return (numbers.to(self.mean) - self.mean) / self.deviation
+        mean, deviation = self._units()
+        return (numbers.to(mean.device) - mean) / deviation
 
     @torch.no_grad()
     def numbers(self, forest: DGLGraph) -> Tensor:
         """Predict the numbers (B, C) of B trees."""
-        found: Tensor = self.mean + self.deviation * self(forest)
+        mean, deviation = self._units()
+        found: Tensor = mean + deviation * self(forest)
         return found
+
+    def _units(self) -> tuple[Tensor, Tensor]:
+        device = self.head.linear.weight.device
+        return torch.tensor(self.config.means).to(device), torch.tensor(self.config.deviations).to(device)
 
     def predict(
         self, sentences: Iterable[Sentence], parser: str | Parser | None = None, batch_size: int = 32

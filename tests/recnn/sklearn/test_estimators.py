@@ -86,6 +86,13 @@ def test_copies(tmp_path):
     assert recnn.explain(found.model_, SENTENCES[0]).words == SENTENCES[0].split()
 
 
+def test_a_regressor_can_be_saved(tmp_path):
+    y = np.stack([NUMBERS, -1000 * NUMBERS], axis=1)
+    found = SentenceRegressor(**SMALL).fit(SENTENCES, y)
+    found.model_.save(tmp_path)
+    np.testing.assert_allclose(recnn.load(tmp_path).predict(SENTENCES), found.predict(SENTENCES), rtol=1e-5)
+
+
 def test_partial_fit():
     whole = SentenceClassifier(**SMALL)
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
