@@ -8,6 +8,7 @@ from . import graphs as graphs
 from . import layers as layers
 from . import models as models
 from . import settings as settings
+from . import sklearn as sklearn
 from . import training as training
 from . import trees as trees
 from .cells import Cell as Cell
@@ -81,10 +82,12 @@ from .models import Translator as Translator
 from .models import TreeAutoencoder as TreeAutoencoder
 from .models import TreeClassifier as TreeClassifier
 from .models import TypedTreeModel as TypedTreeModel
+from .models import TreeRegressor as TreeRegressor
 from .models import load as load
 from .models.config import AutoencoderConfig as AutoencoderConfig
 from .models.config import LanguageModelConfig as LanguageModelConfig
 from .models.config import PairConfig as PairConfig
+from .models.config import RegressionConfig as RegressionConfig
 from .models.config import SequenceConfig as SequenceConfig
 from .models.config import TranslationConfig as TranslationConfig
 from .models.config import TreeConfig as TreeConfig

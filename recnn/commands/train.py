@@ -84,7 +84,8 @@ def trains(task: str, **kinds: type[Any]) -> "Callable[[Callable[..., Objective]
 
 
 def _train(task: str, build: "Callable[..., Objective]", settings: dict[str, Any], to: Path, resume: bool) -> None:
-    from recnn.training.run import shown_row, train
+    from recnn.training.run import train
+    from recnn.training.trainer import shown_row
 
     found: list[Objective] = []
 

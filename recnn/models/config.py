@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from corpora.labelled_trees import Form
-from recnn.settings import STRICT, Layers, MergeMode, NotNegative, Probability, Size, Task
+from recnn.settings import STRICT, Layers, MergeMode, NotNegative, Positive, Probability, Size, Task
 
 if TYPE_CHECKING:
     from recnn.cells.base import Arity, Cell
@@ -160,6 +160,24 @@ class TreeConfig(PhraseNetworkConfig):
     form: Annotated[
         Form, Field(description="Format of the files of its examples, see `corpora.read_labelled_trees`.")
     ] = "trees"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class RegressionConfig(PhraseNetworkConfig):
+    """Settings of a `TreeRegressor`, beside its vocabulary."""
+
+    means: Annotated[
+        tuple[float, ...], Field(min_length=1, description="Mean of each of the numbers that are predicted.")
+    ] = (0.0,)
+    deviations: Annotated[
+        tuple[Positive, ...], Field(min_length=1, description="Standard deviation of each of them.")
+    ] = (1.0,)
+
+    @model_validator(mode="after")
+    def _same(self) -> "RegressionConfig":
+        if len(self.means) != len(self.deviations):
+            raise ValueError(f"deviations: expected {len(self.means)} numbers, got {len(self.deviations)}")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

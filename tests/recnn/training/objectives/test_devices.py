@@ -9,6 +9,7 @@ from recnn.models.typed_tree_config import TypedNetworkConfig
 from recnn.training.objectives.autoencoder import AutoencoderObjective
 from recnn.training.objectives.language_model import LanguageModelObjective
 from recnn.training.objectives.pairs import PairObjective
+from recnn.training.objectives.regression import RegressionObjective
 from recnn.training.objectives.sequences import SequenceObjective, Sequences
 from recnn.training.objectives.translation import TextPair, TranslationObjective
 from recnn.training.objectives.trees import TreeObjective
@@ -31,6 +32,12 @@ def trees(**config):
 def pairs(**config):
     made = recnn.PairConfig(pair_size=3, dropout=0.0, **SIZES, **config)
     return PairObjective(made, TreeTraining(batch=2), SENTENCE_PAIRS, SENTENCE_PAIRS)
+
+
+def regression():
+    config = recnn.RegressionConfig(means=(1.0, 2.0), deviations=(0.5, 3.0), dropout=0.0, **SIZES)
+    numbers = torch.randn(len(DEV), 2)
+    return RegressionObjective(config, TreeTraining(batch=8), DEV, numbers, (DEV, numbers))
 
 
 def sequences(task, steps):
@@ -75,6 +82,7 @@ CASES = {
     "trees, n-grams": lambda: trees(subwords=50),
     "trees as sequences": lambda: trees(model="sequence"),
     "trees as sequences, both directions": lambda: trees(model="sequence", direction="both"),
+    "regression": regression,
     "relatedness": pairs,
     "entailment of sequences": lambda: pairs(answer="entailment", model="sequence"),
     "sequences, many to one": lambda: sequences("classes", "many-to-one"),
