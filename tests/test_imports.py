@@ -14,7 +14,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parent.parent
-FACES = ("parsers", "corpora", "recnn", "recnn.cells", "recnn.draw", "recnn.models")
+FACES = ("parsers", "corpora", "recnn", "recnn.cells", "recnn.draw", "recnn.models", "recnn.trees")
 PACKAGES = ("parsers", "corpora", "recnn")
 
 
@@ -82,7 +82,8 @@ LOADED = f"import sys; print(*(name for part, name in {PARTS}.items() if part in
     ("code", "loaded"),
     [
         ("import parsers; parsers.load('english').parse('The boy saw her duck')", "nltk torch"),
-        ("import recnn, recnn.cells, recnn.draw, recnn.models, parsers, corpora", ""),
+        ("import recnn, recnn.cells, recnn.draw, recnn.models, recnn.trees, parsers, corpora", ""),
+        ("import recnn; print(repr(recnn.trees.from_python('x')), repr(recnn.trees.from_json('1')))", ""),
         ("import recnn; recnn.LSTM(2, 3, bidirectional=True)(__import__('torch').ones(2, 1, 2))", "torch"),
         ("import recnn; recnn.Encoder(recnn.LSTMCell(2, 3))", "torch"),
         ("import recnn.models.config, recnn.training.options, recnn.data.sources", ""),
@@ -100,8 +101,8 @@ HELPS = [
     [],
     ["train"],
     ["lm"],
-    *(["train", task] for task in ("sentiment", "relatedness", "echo", "autoencoder", "translation")),
-    *([name] for name in ("parse", "encode", "evaluate", "predict", "translate", "autoencode", "data")),
+    *(["train", task] for task in ("sentiment", "trees", "relatedness", "echo", "autoencoder", "translation")),
+    *([name] for name in ("parse", "encode", "evaluate", "predict", "translate", "autoencode", "data", "convert")),
     *([name] for name in ("compare", "explain", "tune")),
     ["tune", "sentiment"],
     *(["lm", name] for name in ("train", "score", "generate")),

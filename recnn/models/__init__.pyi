@@ -28,3 +28,6 @@ from .span_parser import SpanParser as SpanParser
 from .trained_parser import TrainedParser as TrainedParser
 from .translation import Translator as Translator
 from .trees import TreeClassifier as TreeClassifier
+from .typed_tree_config import TypedNetworkConfig as TypedNetworkConfig
+from .typed_tree_config import TypedTreeConfig as TypedTreeConfig
+from .typed_trees import TypedTreeModel as TypedTreeModel
