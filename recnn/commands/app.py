@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": Command("recnn.commands.compare:compare", "Compare training runs over several seeds."),
     "predict": Command("recnn.commands.predict:predict", "Predict a label for each node of a tree."),
     "explain": Command("recnn.commands.explain:explain", "Show what each phrase contributes to a prediction."),
+    "serve": Command("recnn.commands.serve:serve", "Open a page that shows what models make of a sentence."),
     "lm": Command("recnn.commands.language_model:app", "Train and use language models of characters or words."),
     "translate": Command("recnn.commands.translation:translate", "Translate English sentences into French."),
     "autoencode": Command(

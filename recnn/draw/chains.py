@@ -56,7 +56,7 @@ def unrolled(drawing: Drawing, width: float) -> Picture:
 
 def _arrow(sheet: Sheet, node: int, path: str, tip: tuple[float, float]) -> None:
     sheet.edge(node, path)
-    mark(sheet.nodes, "path", "arrow", d=f"M{tip[0]:.1f} {tip[1]:.1f}l-8 -4.5v9z")
+    mark(sheet.nodes, "path", "arrow", d=f"M{tip[0]:.1f} {tip[1]:.1f}l-8 -4.5v9z", data_edge=str(node))
 
 
 def _subscript(number: int) -> str:

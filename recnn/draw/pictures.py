@@ -17,6 +17,8 @@ from recnn.draw.colours import Theme, palette
 from recnn.draw.marks import digits
 from recnn.errors import missing_extra
 
+NUMBERS = ("data-node", "data-edge")
+"""Attributes of marks, for `recnn serve`: number of a node, and of the node below an edge. SVG files have none."""
 _LARGEST = 32_000.0  # pixels of a side of a PNG, a limit of cairo
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
@@ -48,6 +50,8 @@ class Picture:
         base, marks = palette("dark" if theme == "dark" else "light"), deepcopy(self.marks)
         used: set[str] = {"paper"}
         for mark in marks.iter():
+            for name in NUMBERS:
+                mark.attrib.pop(name, None)
             names = mark.get("class", "").split()
             used.update(names)
             for name in names:

@@ -53,14 +53,16 @@ class Sheet:
         gate = self.drawing.gates[child] if self.drawing.gates else None
         width = 1.2 if gate is None else 0.6 + 4.4 * max(0.0, min(1.0, gate))
         notes = [note, "" if gate is None else f"gate {gate:.3f}"]
-        mark(self.edges, "path", names, "\n".join(filter(None, notes)), d=path, stroke_width=width)
+        mark(
+            self.edges, "path", names, "\n".join(filter(None, notes)), d=path, stroke_width=width, data_edge=str(child)
+        )
 
     def group(self, node: int) -> Element:
         """Return a group for the marks of a node, which shows its note, and its label and word where they are cut."""
         texts = [str(text) for text in (self.drawing.labels[node], self.drawing.words[node]) if text is not None]
         short = any("…" in text for text in (self.labels[node], self.words[node]))
         notes = ["\n".join(texts)] * short + list(self.drawing.notes[node : node + 1])
-        return mark(self.nodes, "g", note="\n".join(notes))
+        return mark(self.nodes, "g", note="\n".join(notes), data_node=str(node))
 
     def node(
         self, node: int, label_at: tuple[float, float], word_at: tuple[float, float], anchor: str = "middle"

@@ -38,6 +38,11 @@ class NodePredictions:
             return list((self.probabilities @ weights).tolist())
         return list(self.probabilities.amax(1).tolist())
 
+    @property
+    def scale(self) -> ColourScale:
+        """Range and meaning of `values`."""
+        return _SENTIMENT if self.labels == SENTIMENTS else ColourScale("probability", 0.0, 1.0)
+
     def drawing(self) -> Drawing:
         """Return the tree with the most probable label of each node, and all probabilities as its note."""
         plain = graph_to_drawing(self.graph)
@@ -46,8 +51,7 @@ class NodePredictions:
             "\n".join([phrase, *(f"{label}: {share:.1%}" for label, share in zip(self.labels, shares, strict=True))])
             for phrase, shares in zip(plain.phrases(), self.probabilities.tolist(), strict=True)
         ]
-        scale = _SENTIMENT if self.labels == SENTIMENTS else ColourScale("probability", 0.0, 1.0)
-        return replace(plain, labels=labels, values=self.values(), notes=notes, scale=scale)
+        return replace(plain, labels=labels, values=self.values(), notes=notes, scale=self.scale)
 
     def _repr_svg_(self) -> str:
         return picture(self.drawing()).svg()

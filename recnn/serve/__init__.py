@@ -1,0 +1,1 @@
+"""A page that shows what models make of a sentence, and the JSON endpoints behind it: `recnn serve`."""
