@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import torch
-
-import recnn
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -78,18 +75,6 @@ EXPECTED = {
 
 def test_every_script_is_expected():
     assert set(SCRIPTS) == set(EXPECTED)
-
-
-@pytest.fixture
-def this_process(monkeypatch, tmp_path):
-    """Leave this process as it was: arguments, folder, threads, random numbers and registered cells."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng():
-        yield monkeypatch
-    torch.set_num_threads(threads)
-    for name in [name for name, cell in recnn.Cell.registry.items() if cell.__module__ == "__main__"]:
-        del recnn.Cell.registry[name]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
