@@ -65,8 +65,8 @@ EXPECTED = {
         ("--model=chain, Luong", "--model=tree, Luong", "--minutes=0.02"),
     ),
     "tree_sentiment.py": Expected(
-        ["800 trees to learn from, 200 held out", "The first is drawn in output/sentiment.svg"],
-        {"output/sentiment.svg": "<svg"},
+        ["800 trees to learn from, 200 held out", "The first is drawn in output/predicted.svg"],
+        {"output/predicted.svg": "<svg"},
         ("--epochs=2",),
     ),
     "vanishing_gradients.py": Expected(["Written: vanishing_gradients.png"], {"vanishing_gradients.png": "PNG"}),

@@ -14,6 +14,7 @@ import recnn
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import command_pages
 from equations import fence, inline
+from notebooks import notebook_page
 
 ROOT = Path(__file__).parents[2]
 INCLUDED = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
@@ -37,6 +38,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made from the code, and those that stand elsewhere in the project."""
     made = {f"cells/{name}.md": text for name, text in cell_pages().items()}
     made |= {f"commands/{name}.md": text for name, text in command_pages().items()}
+    made |= {f"notebooks/{path.stem}.md": notebook_page(path) for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
     made |= {name: (ROOT / place).read_text("utf-8") for name, place in INCLUDED.items()}
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
