@@ -15,7 +15,7 @@ TOKEN = re.compile(
     r"(?P<blank>\s+)|(?P<dots>\.\.\.?)|(?P<number>\d+(?:\.\d+)?)|(?P<sum>Σ)|(?P<power>[²³])"
     r"|(?P<name>(?:[^\W\d_][\u0300-\u036f]*)+)|(?P<script>[_^])|(?P<mark>.)"
 )
-SCRIPT = re.compile(r"[\w*]+(?:,\w+)*(?:[+-]\d+)?")
+SCRIPT = re.compile(r"(?:[^\W²³]|\*)+(?:,\w+)*(?:[+-]\d+)?")
 BRACKETS = {"(": ")", "[": "]"}
 MARKS = {"-": "−", "~": "∼", "*": "∗"}
 
@@ -43,7 +43,7 @@ def cell(column: str) -> str:
         return f"<mtd>{mathml(column)}</mtd>"
     words = (mathml(word) if re.fullmatch(r"\w+_\w{1,2}", word) else escape(word) for word in column.split(" "))
     pieces = (piece if piece.startswith("<") else f"<mtext>{piece}</mtext>" for piece in words)
-    return f'<mtd class="remark">{"<mtext> </mtext>".join(pieces)}</mtd>'
+    return f'<mtd class="remark">{"<mtext>&#160;</mtext>".join(pieces)}</mtd>'
 
 
 def is_remark(column: str) -> bool:

@@ -57,6 +57,7 @@ def test_the_structure_of_an_equation():
     assert equations.mathml("h_(t-1)^T") == (
         "<mrow><msubsup><mi>h</mi><mrow><mi>t</mi><mo>−</mo><mn>1</mn></mrow><mrow><mi>T</mi></mrow></msubsup></mrow>"
     )
+    assert "<msubsup><mi>h</mi><mrow><mi>t</mi></mrow><mn>2</mn></msubsup>" in equations.mathml("1 - h_t²")
     assert equations.columns("i   = σ(a)     k = 1..K    by position") == ["i = σ(a)", "k = 1..K", "by position"]
     assert [equations.is_remark(column) for column in ("c = f ⊙ c_k", "k = 1..K", "by position", 'arity="sum"')] == [
         False,

@@ -1,4 +1,4 @@
-"""The notebooks run, and what they show is of the kinds that is stored in them."""
+"""The notebooks run, with short trainings, and what they show is of the kinds that are stored in them."""
 
 import os
 import subprocess
@@ -16,6 +16,8 @@ NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 RUN = """
 import sys, nbclient, nbformat
 notebook = nbformat.read(sys.argv[1], 4)
+for cell in notebook.cells:
+    cell.source = cell.source.replace("epochs=5", "epochs=1")
 nbclient.NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
 nbformat.write(notebook, sys.argv[2])
 """
