@@ -8,7 +8,9 @@ from . import graphs as graphs
 from . import layers as layers
 from . import models as models
 from . import settings as settings
+from . import sklearn as sklearn
 from . import training as training
+from . import trees as trees
 from .cells import Cell as Cell
 from .cells import Children as Children
 from .cells import DropoutCell as DropoutCell
@@ -79,13 +81,17 @@ from .models import SequenceModel as SequenceModel
 from .models import Translator as Translator
 from .models import TreeAutoencoder as TreeAutoencoder
 from .models import TreeClassifier as TreeClassifier
+from .models import TypedTreeModel as TypedTreeModel
+from .models import TreeRegressor as TreeRegressor
 from .models import load as load
 from .models.config import AutoencoderConfig as AutoencoderConfig
 from .models.config import LanguageModelConfig as LanguageModelConfig
 from .models.config import PairConfig as PairConfig
+from .models.config import RegressionConfig as RegressionConfig
 from .models.config import SequenceConfig as SequenceConfig
 from .models.config import TranslationConfig as TranslationConfig
 from .models.config import TreeConfig as TreeConfig
+from .models.typed_tree_config import TypedTreeConfig as TypedTreeConfig
 from .models.predictions import NodePredictions as NodePredictions
 from .models.search import beam_search as beam_search
 from .models.search import sample as sample

@@ -10,6 +10,7 @@ from recnn.commands.streams import take_any_text
 COMMANDS = {
     "parse": Command("recnn.commands.parse:parse", "Print the parse trees of sentences."),
     "encode": Command("recnn.commands.encode:encode", "Print the state vectors of the nodes of parse trees."),
+    "convert": Command("recnn.commands.convert:convert", "Convert files of any kind to trees for `recnn train trees`."),
     "train": Command("recnn.commands.train:app", "Train a model."),
     "tune": Command("recnn.commands.tune:app", "Search for good settings of a model."),
     "evaluate": Command("recnn.commands.evaluate:evaluate", "Evaluate a model on labelled data."),

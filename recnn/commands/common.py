@@ -113,7 +113,9 @@ def counted(number: int, noun: str) -> str:
 def shown_values(values: dict[str, float]) -> str:
     """Metrics by name; accuracies in percent."""
     return ", ".join(
-        f"{name} {100 * value:.2f} percent" if name in ("accuracy", "sequences") else f"{name} {value:.2f}"
+        f"{name} {100 * value:.2f} percent"
+        if name in ("accuracy", "sequences", "f1", "exact")
+        else f"{name} {value:.2f}"
         for name, value in values.items()
     )
 

@@ -18,6 +18,7 @@ from recnn.commands.common import ModelFolder, OnDevice, out, part_of, read_mode
 from recnn.commands.pairs import evaluate_pairs, labelled_pairs
 from recnn.commands.streams import cell, print_json
 from recnn.commands.translation import evaluate_translator, translated_pairs
+from recnn.commands.typed_trees import evaluate_typed_trees, labelled_examples
 from recnn.data.parsing import fitting
 from recnn.errors import ModelError
 
@@ -58,6 +59,8 @@ def evaluate(
     Pairs of sentences: Pearson's and Spearman's correlation and the mean squared error, or the accuracy.
 
     Translations: BLEU and chrF, by sacrebleu.
+
+    Trees of typed nodes: accuracy, F1 of the labels, or RMSE and MAE.
     """
     found = read_model(model, recnn.Model, device)
     if (by_length or confusion) and found.kind != "trees":
@@ -66,6 +69,8 @@ def evaluate(
         evaluate_pairs(found, data, as_json)
     elif isinstance(found, recnn.Translator):
         evaluate_translator(found, model, data, as_json)
+    elif isinstance(found, recnn.TypedTreeModel):
+        evaluate_typed_trees(found, model, data, as_json)
     elif isinstance(found, recnn.TreeClassifier):
         _evaluate_trees(found, model, data, by_length, confusion, as_json)
     else:
@@ -106,11 +111,17 @@ def results_on(model: recnn.Model, folder: Path, data: str, device: Device = "cp
 
         texts = translated_pairs(model, folder, data)
         return Examples.of(measured_texts(model, texts), digest_of_texts(texts))
+    if isinstance(model, recnn.TypedTreeModel):
+        from recnn.training.objectives.typed_trees import digest_of_examples, measured_examples
+
+        examples = labelled_examples(folder, data)
+        return Examples.of(measured_examples(model, examples), digest_of_examples(examples))
     raise _not_evaluated(model, folder)
 
 
 def _not_evaluated(model: recnn.Model, folder: Path) -> ModelError:
-    return ModelError(f"{folder}: expected a model of kind 'trees', 'pairs' or 'translation', got {model.kind!r}")
+    kinds = "'trees', 'typed_trees', 'pairs' or 'translation'"
+    return ModelError(f"{folder}: expected a model of kind {kinds}, got {model.kind!r}")
 
 
 def _evaluate_trees(

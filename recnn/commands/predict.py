@@ -32,6 +32,7 @@ from recnn.commands.common import (
 from recnn.commands.pairs import predict_pairs, read_pairs
 from recnn.commands.parse import MaxEdges, Timeout, Tokens, best_trees
 from recnn.commands.streams import print_json
+from recnn.commands.typed_trees import predict_typed_trees
 from recnn.data.parsing import fitting
 from recnn.errors import ModelError
 
@@ -79,19 +80,26 @@ def predict(
 
     A model of pairs takes the sentences two by two, or those of --pairs; - reads pairs from standard input, with a tab
     between the sentences of a line. Their relatedness is printed, or their entailment with its probability.
+
+    A model of trees of typed nodes takes --trees FILE, as `recnn convert` writes it.
     """
     if (trees is not None) + (pairs is not None) + bool(sentences) != 1:
         raise typer.BadParameter("give either sentences, --trees FILE or --pairs FILE", param_hint="SENTENCE...")
     if picture is not None and as_json:
         raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     found = read_model(model, recnn.Model, device)
-    if not isinstance(found, recnn.TreeClassifier | recnn.PairModel):
-        raise ModelError(f"{model}: expected a model of kind 'trees' or 'pairs', got {found.kind!r}")
+    if not isinstance(found, recnn.TreeClassifier | recnn.PairModel | recnn.TypedTreeModel):
+        raise ModelError(f"{model}: expected a model of kind 'trees', 'typed_trees' or 'pairs', got {found.kind!r}")
     if isinstance(found, recnn.PairModel) and (trees is not None or picture is not None):
         raise typer.BadParameter("not for a model of pairs", param_hint="--trees, --picture")
-    if isinstance(found, recnn.TreeClassifier) and pairs is not None:
+    if not isinstance(found, recnn.PairModel) and pairs is not None:
         raise typer.BadParameter("only for a model of pairs", param_hint="--pairs")
     with Failures() as failures:
+        if isinstance(found, recnn.TypedTreeModel):
+            if trees is None or picture is not None:
+                raise typer.BadParameter("this model takes --trees FILE, as `recnn convert` writes it")
+            predict_typed_trees(found, trees, as_json, failures)
+            return
         if isinstance(found, recnn.PairModel):
             loaded = load_parser(parser or found.own_parser(roots=True), max_edges, timeout)
             predict_pairs(found, read_pairs(sentences, pairs, failures), loaded, tokens, failures, as_json)

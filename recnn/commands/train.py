@@ -23,6 +23,7 @@ TASKS = {
     "treebank": Command("recnn.commands.trees:treebank", "Predict the labels of the nodes of any treebank."),
     "sentences": Command("recnn.commands.trees:sentences", "Predict the label of a sentence."),
     "listops": Command("recnn.commands.trees:listops", "Predict the value of nested operations on digits."),
+    "trees": Command("recnn.commands.typed_trees:trees", "Predict targets of trees of any kind: programs, JSON, ..."),
     "relatedness": Command("recnn.commands.pairs:relatedness", "Predict how related two sentences are."),
     "entailment": Command("recnn.commands.pairs:entailment", "Predict whether one sentence follows from another."),
     "autoencoder": Command("recnn.commands.autoencoder:autoencoder", "Reconstruct phrases from their vectors."),
@@ -83,7 +84,8 @@ def trains(task: str, **kinds: type[Any]) -> "Callable[[Callable[..., Objective]
 
 
 def _train(task: str, build: "Callable[..., Objective]", settings: dict[str, Any], to: Path, resume: bool) -> None:
-    from recnn.training.run import shown_row, train
+    from recnn.training.run import train
+    from recnn.training.trainer import shown_row
 
     found: list[Objective] = []
 

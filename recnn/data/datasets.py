@@ -193,3 +193,44 @@ class PairDataset(Dataset[Pairs]):
     def __getitem__(self, index: list[int]) -> Pairs:
         graphs = [self._graphs[2 * one + side] for one in index for side in (0, 1)]
         return Pairs(batch_of(graphs), self.target[index])
+
+
+class Numbers(NamedTuple):
+    """A batch of B trees with numbers."""
+
+    forest: DGLGraph
+    """B graphs."""
+    numbers: Tensor
+    """(B, C) numbers."""
+
+
+class NumberDataset(Dataset[Numbers]):
+    """Data set of trees, each with C numbers to predict.
+
+    ``data[[i, j, ...]]`` is a batch; its graphs have the node data ``word`` and ``span`` of `TreeDataset`.
+
+    Args:
+        trees: the trees; their labels are not used.
+        numbers: (B, C) numbers of each tree.
+        vocabulary: vocabulary of the words.
+        subwords: number of hash buckets of character n-grams, see `TreeDataset`.
+
+    Raises:
+        ValueError: the numbers of trees and of rows differ.
+    """
+
+    def __init__(self, trees: Iterable[Tree], numbers: Tensor, vocabulary: Vocabulary, subwords: int = 0) -> None:
+        self._graphs = [without_tables(word_graph(tree, vocabulary, subwords)) for tree in trees]
+        self.sizes = [graph.num_nodes() for graph in self._graphs]
+        self.numbers = numbers
+        if len(self.sizes) != len(numbers):
+            raise ValueError(f"expected numbers of {len(self.sizes)} trees, got {len(numbers)} rows")
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[DGLGraph]:
+        return iter(self._graphs)
+
+    def __getitem__(self, index: list[int]) -> Numbers:
+        return Numbers(batch_of([self._graphs[one] for one in index]), self.numbers[index])

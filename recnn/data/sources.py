@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from recnn.settings import STRICT, Count, Location, NotNegative, Probability
+from recnn.settings import STRICT, Count, Location, NotNegative, Probability, TreeTask
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -73,6 +73,26 @@ class ListOpsData:
     targets: Annotated[
         Literal["all", "roots"], Field(description="Learn the values of all sub-expressions, or of the whole only.")
     ] = "roots"
+
+
+@dataclass(frozen=True, config=STRICT)
+class TypedTreeData:
+    """Trees of typed nodes with targets."""
+
+    data: Annotated[
+        Location | None,
+        Field(
+            description="File of trees with targets in JSON lines, see `recnn convert`, of which every tenth is for "
+            "validation; or a folder with train.jsonl and dev.jsonl."
+        ),
+    ] = None
+    task: Annotated[
+        TreeTask | None,
+        Field(
+            description="What is predicted: one of several classes, any number of labels, or numbers (regression). "
+            "[default: as the targets are: strings, lists of strings, or numbers]"
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, config=STRICT)

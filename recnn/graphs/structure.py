@@ -38,11 +38,9 @@ def build(
         positions: the position of the word of each node, from 1, if inner nodes have words, too; by default the leaves
             are counted.
     """
-    depth = [0] * len(parents)
     slot = [0] * len(parents)
     degree = [0] * len(parents)
     for node, parent in enumerate(parents[1:], 1):
-        depth[node] = depth[parent] + 1
         slot[node] = degree[parent] if slots is None else slots[node]
         degree[parent] += 1
     if positions is None:
@@ -54,8 +52,7 @@ def build(
         first[parents[node]] = min(first[parents[node]], first[node])
         last[parents[node]] = max(last[parents[node]], last[node])
 
-    # In preorder, nodes of one depth are in order from left to right, so a stable sort by depth is breadth first.
-    order = sorted(range(len(parents)), key=depth.__getitem__)
+    order = breadth_first(parents)
     number = [0] * len(parents)
     for position, node in enumerate(order):
         number[node] = position
@@ -67,6 +64,15 @@ def build(
         graph.ndata["position"] = torch.tensor([positions[node] for node in order], dtype=torch.int64)
     name_nodes(graph, [words[node] for node in order], [names[node] for node in order], vocabulary, labels)
     return graph
+
+
+def breadth_first(parents: Sequence[int]) -> list[int]:
+    """Return the nodes of a tree in breadth-first order, from their parents in preorder; the order of its graph."""
+    depth = [0] * len(parents)
+    for node, parent in enumerate(parents[1:], 1):
+        depth[node] = depth[parent] + 1
+    # In preorder, nodes of one depth are in order from left to right, so a stable sort by depth is breadth first.
+    return sorted(range(len(parents)), key=depth.__getitem__)
 
 
 def word_positions(graph: DGLGraph) -> Tensor:

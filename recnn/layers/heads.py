@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from recnn.settings import Task
 
+HeadTask = Task | Literal["labels"]
+
 
 class Head(nn.Module):
     """Linear output layer over hidden states, with its loss: s = W dropout(h) + b.
@@ -16,10 +18,11 @@ class Head(nn.Module):
 
     Args:
         input_size: size H of the hidden states.
-        num_classes: number C of classes; 1 for "binary"; for "regression" the number of values to predict.
+        num_classes: number C of classes or labels; 1 for "binary"; for "regression" the number of values to predict.
         dropout: dropout probability of the hidden states.
-        task: "classes": C classes, softmax cross entropy; "binary": one score, sigmoid cross entropy; "regression": C
-            numbers, squared error. Default: "regression" if C is 1, else "classes".
+        task: "classes": C classes, softmax cross entropy; "binary": one score, sigmoid cross entropy; "labels": any
+            number of C labels, sigmoid cross entropy of each; "regression": C numbers, squared error. Default:
+            "regression" if C is 1, else "classes".
         class_weights: weight of each class in the loss, (C,) for "classes", (2,) for "binary".
         ordinal: width τ of soft targets for classes on an ordered scale: the target of class y is the distribution
             q_c ∝ exp(-|c - y| / τ), so that a neighbouring class costs less than a distant one; 0 for none.
@@ -27,7 +30,8 @@ class Head(nn.Module):
     Shapes:
         h: (N, H).
         scores: (N, C).
-        target: (N,) class indices, -1 for none; for "regression" numbers (N,) or (N, C), NaN for none.
+        target: (N,) class indices, -1 for none; for "labels" 0 or 1 (N, C), for "regression" numbers (N,) or (N, C),
+            NaN for none.
 
     Raises:
         ValueError: an argument has a wrong value, or does not fit the task.
@@ -40,32 +44,32 @@ class Head(nn.Module):
         input_size: int,
         num_classes: int = 1,
         dropout: float = 0.0,
-        task: Task | None = None,
+        task: HeadTask | None = None,
         class_weights: Tensor | None = None,
         ordinal: float = 0.0,
     ) -> None:
         super().__init__()
         task = task or ("regression" if num_classes == 1 else "classes")
-        if task not in ("classes", "binary", "regression"):
-            raise ValueError(f"task must be 'classes', 'binary' or 'regression', got {task!r}")
+        if task not in ("classes", "binary", "labels", "regression"):
+            raise ValueError(f"task must be 'classes', 'binary', 'labels' or 'regression', got {task!r}")
         if (task == "classes" and num_classes < 2) or (task == "binary" and num_classes != 1) or num_classes < 1:
             raise ValueError(
-                "num_classes must be at least 2 for 'classes', 1 for 'binary' and at least 1 for 'regression', "
+                "num_classes must be at least 2 for 'classes', 1 for 'binary' and at least 1 for other tasks, "
                 f"got num_classes={num_classes} with task={task!r}"
             )
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout must be a probability, got {dropout!r}")
         if class_weights is not None:
-            expected = {"classes": num_classes, "binary": 2, "regression": 0}[task]
+            expected = {"classes": num_classes, "binary": 2}.get(task, 0)
             if not expected:
-                raise ValueError("class_weights must be None with task='regression': a regression has no classes")
+                raise ValueError(f"class_weights must be None with task={task!r}, which has no classes")
             if class_weights.shape != (expected,):
                 raise ValueError(f"class_weights must have shape ({expected},), got {tuple(class_weights.shape)}")
         if not ordinal >= 0 or (ordinal and task != "classes"):
             raise ValueError(
                 f"ordinal must be at least 0, and 0 unless task='classes', got {ordinal!r} with task={task!r}"
             )
-        self.task: Task = task
+        self.task: HeadTask = task
         self.ordinal = ordinal
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(input_size, num_classes)
@@ -85,16 +89,17 @@ class Head(nn.Module):
         Args:
             scores: (N, C).
             target: see the class.
-            reduction: "mean" over the nodes (for "regression", over all numbers), or "sum".
+            reduction: "mean" over the nodes (for "labels" and "regression", over all entries), or "sum".
         """
-        if self.task == "regression":  # one row per number
+        several = self.task in ("labels", "regression")
+        if several:  # one row per entry
             scores, target = scores.reshape(-1, 1), target.reshape(-1)
-        known = ~target.isnan() if self.task == "regression" else target >= 0
+        known = ~target.isnan() if several else target >= 0
         scores, target = scores[known], target[known]
         weight = torch.ones_like(scores[:, 0])
         if self.task == "classes":
             losses = F.cross_entropy(scores, self._distribution(target, scores), reduction="none")
-        elif self.task == "binary":
+        elif self.task in ("binary", "labels"):
             losses = F.binary_cross_entropy_with_logits(scores[:, 0], target.to(scores.dtype), reduction="none")
         else:
             losses = (scores[:, 0] - target).square()
@@ -113,13 +118,15 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Compute the probability of each class, (N, C), from scores; (N, 2) for "binary".
+        """Compute the probability of each class or label, (N, C), from scores; (N, 2) for "binary".
 
         Raises:
             ValueError: the task is "regression".
         """
         if self.task == "regression":
             raise ValueError("a regression has no probabilities")
+        if self.task == "labels":
+            return scores.sigmoid()
         return scores.softmax(1) if self.task == "classes" else torch.cat([-scores, scores], dim=1).sigmoid()
 
 

@@ -8,6 +8,7 @@ from .config import PairNetworkConfig as PairNetworkConfig
 from .config import ParserConfig as ParserConfig
 from .config import ParserNetworkConfig as ParserNetworkConfig
 from .config import PhraseNetworkConfig as PhraseNetworkConfig
+from .config import RegressionConfig as RegressionConfig
 from .config import SequenceConfig as SequenceConfig
 from .config import SequenceNetworkConfig as SequenceNetworkConfig
 from .config import TranslationConfig as TranslationConfig
@@ -16,8 +17,10 @@ from .folder import Model as Model
 from .folder import load as load
 from .language_model import LanguageModel as LanguageModel
 from .pairs import PairModel as PairModel
+from .phrase_model import PhraseModel as PhraseModel
 from .phrases import PhraseEncoder as PhraseEncoder
 from .phrases import WordVectors as WordVectors
+from .regression import TreeRegressor as TreeRegressor
 from .sentence_encoder import SentenceEncoder as SentenceEncoder
 from .sentences import SentenceModel as SentenceModel
 from .sequences import SequenceModel as SequenceModel
@@ -25,3 +28,6 @@ from .span_parser import SpanParser as SpanParser
 from .trained_parser import TrainedParser as TrainedParser
 from .translation import Translator as Translator
 from .trees import TreeClassifier as TreeClassifier
+from .typed_tree_config import TypedNetworkConfig as TypedNetworkConfig
+from .typed_tree_config import TypedTreeConfig as TypedTreeConfig
+from .typed_trees import TypedTreeModel as TypedTreeModel

@@ -13,12 +13,11 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from corpora.labelled_trees import Form
-from recnn.settings import STRICT, Layers, NotNegative, Probability, Size, Task
+from recnn.settings import STRICT, Layers, MergeMode, NotNegative, Positive, Probability, Size, Task
 
 if TYPE_CHECKING:
     from recnn.cells.base import Arity, Cell
 
-_Merge = Literal["concat", "sum", "mul", "ave"]
 Steps = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many"]
 Unit = Literal["characters", "words"]
 
@@ -98,7 +97,7 @@ class PhraseNetworkConfig(NetworkConfig):
         Literal["up", "down", "both"],
         Field(description="From the leaves up to the root, down, or both. A sequence with both is bidirectional."),
     ] = "up"
-    merge: Annotated[_Merge, Field(description="How the states of both directions are combined.")] = "concat"
+    merge: Annotated[MergeMode, Field(description="How the states of both directions are combined.")] = "concat"
     input_dropout: Annotated[Probability, Field(description="Dropout of the word vectors.")] = 0.0
     word_dropout: Annotated[
         Probability, Field(description="Probability of replacing a word by the unknown word in training.")
@@ -124,7 +123,7 @@ class PhraseNetworkConfig(NetworkConfig):
     def _fits(self) -> "PhraseNetworkConfig":
         if self.model == "sequence" and self.direction == "down":
             raise ValueError("a sequence has no direction 'down': take 'up' or 'both'")
-        cell = _without_weights(self.phrase_cell)
+        cell = without_weights(self.phrase_cell)
         if cell.input_size != self.input_size and self.num_layers > 1:
             raise ValueError(f"the cell {self.cell!r} has an input size of its own: it takes one layer")
         return self
@@ -144,7 +143,8 @@ class PhraseNetworkConfig(NetworkConfig):
         return self.make_cell(self.input_size, 1 if self.model == "sequence" else self.arity)
 
 
-def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
+def distinct_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that there are at least two labels, all different."""
     if len(labels) < 2 or not all(labels) or len(set(labels)) < len(labels):
         raise ValueError(f"labels: expected at least two different strings, got {str(labels)[:80]}")
     return labels
@@ -154,12 +154,30 @@ def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
 class TreeConfig(PhraseNetworkConfig):
     """Settings of a `TreeClassifier`, beside its vocabulary."""
 
-    labels: Annotated[tuple[str, ...], AfterValidator(_distinct), Field(description="Labels of the classes.")]
+    labels: Annotated[tuple[str, ...], AfterValidator(distinct_labels), Field(description="Labels of the classes.")]
     _: KW_ONLY
     ordinal: Annotated[NotNegative, Field(description="Width of targets on an ordered scale, see `recnn.Head`.")] = 0.0
     form: Annotated[
         Form, Field(description="Format of the files of its examples, see `corpora.read_labelled_trees`.")
     ] = "trees"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class RegressionConfig(PhraseNetworkConfig):
+    """Settings of a `TreeRegressor`, beside its vocabulary."""
+
+    means: Annotated[
+        tuple[float, ...], Field(min_length=1, description="Mean of each of the numbers that are predicted.")
+    ] = (0.0,)
+    deviations: Annotated[
+        tuple[Positive, ...], Field(min_length=1, description="Standard deviation of each of them.")
+    ] = (1.0,)
+
+    @model_validator(mode="after")
+    def _same(self) -> "RegressionConfig":
+        if len(self.means) != len(self.deviations):
+            raise ValueError(f"deviations: expected {len(self.means)} numbers, got {len(self.deviations)}")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -186,7 +204,7 @@ class SequenceNetworkConfig(NetworkConfig):
     hidden_size: Annotated[Size, Field(description="Size of the hidden states.")] = 64
     dropout: Annotated[Probability, Field(description="Dropout before the output layer.")] = 0.0
     bidirectional: Annotated[bool, Field(description="Also read the sequence from its end.")] = False
-    merge: Annotated[_Merge, Field(description="How the states of both directions are combined.")] = "concat"
+    merge: Annotated[MergeMode, Field(description="How the states of both directions are combined.")] = "concat"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -202,7 +220,7 @@ class SequenceConfig(SequenceNetworkConfig):
     def _fits(self) -> "SequenceConfig":
         if self.bidirectional and self.steps == "one-to-many":
             raise ValueError("bidirectional: a network that continues from one input has nothing to read from the end")
-        _without_weights(lambda: self.make_cell(self.inputs))
+        without_weights(lambda: self.make_cell(self.inputs))
         return self
 
 
@@ -221,7 +239,7 @@ class LanguageModelConfig(NetworkConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> "LanguageModelConfig":
-        _without_weights(lambda: self.make_cell(self.input_size))
+        without_weights(lambda: self.make_cell(self.input_size))
         return self
 
 
@@ -290,7 +308,7 @@ class TranslationConfig(PhraseNetworkConfig):
     def _decodes(self) -> "TranslationConfig":
         if self.leaves == "sequence" and self.model == "sequence":
             raise ValueError("leaves='sequence' is of trees: take the model 'tree'")
-        _without_weights(lambda: self.make_cell(self.input_size))
+        without_weights(lambda: self.make_cell(self.input_size))
         return self
 
 
@@ -323,17 +341,19 @@ class ParserConfig(ParserNetworkConfig):
     """Settings of a `SpanParser`, beside its vocabularies."""
 
     labels: Annotated[
-        tuple[str, ...], AfterValidator(_distinct), Field(description="Labels of the phrases, chains joined by +.")
+        tuple[str, ...],
+        AfterValidator(distinct_labels),
+        Field(description="Labels of the phrases, chains joined by +."),
     ]
-    tags: Annotated[tuple[str, ...], AfterValidator(_distinct), Field(description="Part-of-speech tags.")]
+    tags: Annotated[tuple[str, ...], AfterValidator(distinct_labels), Field(description="Part-of-speech tags.")]
 
     @model_validator(mode="after")
     def _fits(self) -> "ParserConfig":
-        _without_weights(lambda: self.make_cell(self.input_size))
+        without_weights(lambda: self.make_cell(self.input_size))
         return self
 
 
-def _without_weights(make: "Callable[[], Cell]") -> "Cell":
+def without_weights(make: "Callable[[], Cell]") -> "Cell":
     """Make a cell to check its settings, without allocating memory.
 
     Raises:

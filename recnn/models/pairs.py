@@ -13,18 +13,16 @@ from corpora.pairs import ENTAILMENTS
 from corpora.vocabulary import Vocabulary
 from parsers.api import Parser
 from parsers.errors import InputError
-from recnn.data.datasets import word_graph
 from recnn.data.parsing import Sentence
 from recnn.layers.heads import PairHead, RelatednessHead
 from recnn.models.config import PairConfig
-from recnn.models.phrases import PhraseEncoder
-from recnn.models.sentences import SentenceModel
+from recnn.models.phrase_model import PhraseModel
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-class PairModel(SentenceModel, kind="pairs"):
+class PairModel(PhraseModel, kind="pairs"):
     """Predict the relatedness or the entailment of two sentences from the states of their roots.
 
     Both sentences share one `PhraseEncoder`. The output layer is that of Tai, Socher and Manning 2015, section 4.2
@@ -49,10 +47,7 @@ class PairModel(SentenceModel, kind="pairs"):
     head: RelatednessHead | PairHead
 
     def __init__(self, config: PairConfig, vocabulary: Vocabulary) -> None:
-        super().__init__()
-        self.config = config
-        self.vocabulary = vocabulary
-        self.encoder = PhraseEncoder(config, vocabulary)
+        super().__init__(config, vocabulary)
         size = self.encoder.output_size
         if config.answer == "relatedness":
             self.head = RelatednessHead(size, config.pair_size, dropout=config.dropout)
@@ -71,24 +66,6 @@ class PairModel(SentenceModel, kind="pairs"):
         """Compute the scores of pairs from the states (2 B, H) of their roots."""
         found: Tensor = self.head(states[0::2], states[1::2])
         return found
-
-    @property
-    def state_size(self) -> int:
-        """Size H of the states."""
-        return self.encoder.output_size
-
-    def states(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
-        """Compute the states (N, H) of all nodes, or (R, H) of the nodes in ``rows``; see `PhraseEncoder.forward`."""
-        found: Tensor = self.encoder(forest, rows)
-        return found
-
-    def own_parser(self, roots: bool = False) -> str | Parser:
-        """Return the name of the parser of the configuration."""
-        return self.config.root_parser if roots else self.config.parser
-
-    def graph(self, tree: Tree) -> DGLGraph:
-        """Convert a tree to a graph with the indices of the model's vocabulary; its labels are not used."""
-        return word_graph(tree, self.vocabulary, self.config.subwords)
 
     @torch.no_grad()
     def answers(self, forest: DGLGraph) -> Tensor:

@@ -117,20 +117,31 @@ class SentenceModel(Model):
         Returns:
             What was computed, in the order of the trees.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
-        found: list[_T] = []
-        rest = iter(trees)
-        with _evaluating(self):
-            while graphs := [self.graph(tree) for tree in islice(rest, _POOL)]:
-                order = sorted(range(len(graphs)), key=lambda row: graphs[row].num_nodes())
-                made: dict[int, _T] = {}
-                for begin in range(0, len(order), batch_size):
-                    rows = order[begin : begin + batch_size]
-                    made.update(zip(rows, compute(batch_of([graphs[row] for row in rows])), strict=True))
-                    done(len(rows))
-                found += [made[row] for row in range(len(graphs))]
-        return found
+        return in_batches(self, map(self.graph, trees), compute, batch_size, done)
+
+
+def in_batches(
+    model: Model,
+    graphs: Iterable[DGLGraph],
+    compute: Callable[[DGLGraph], Iterable[_T]],
+    batch_size: int = 32,
+    done: Callable[[int], None] = lambda count: None,
+) -> list[_T]:
+    """Compute something of each graph with a model in evaluation mode, see `SentenceModel.each`."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
+    found: list[_T] = []
+    rest = iter(graphs)
+    with _evaluating(model):
+        while some := list(islice(rest, _POOL)):
+            order = sorted(range(len(some)), key=lambda row: some[row].num_nodes())
+            made: dict[int, _T] = {}
+            for begin in range(0, len(order), batch_size):
+                rows = order[begin : begin + batch_size]
+                made.update(zip(rows, compute(batch_of([some[row] for row in rows])), strict=True))
+                done(len(rows))
+            found += [made[row] for row in range(len(some))]
+    return found
 
 
 @contextmanager

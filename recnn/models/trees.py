@@ -12,20 +12,19 @@ from torch import Tensor
 from corpora.listops import ListOpsParser
 from corpora.vocabulary import Vocabulary
 from parsers.api import Parser
-from recnn.data.datasets import Targets, TreeDataset, word_graph
+from recnn.data.datasets import Targets, TreeDataset
 from recnn.data.parsing import Sentence
 from recnn.graphs.convert import batch, graph_to_tree, tree_to_graph
 from recnn.layers.heads import Head
 from recnn.models.config import TreeConfig
-from recnn.models.phrases import PhraseEncoder
+from recnn.models.phrase_model import PhraseModel
 from recnn.models.predictions import NodePredictions
-from recnn.models.sentences import SentenceModel
 
 if TYPE_CHECKING:
     from recnn.graphs._dgl import DGLGraph
 
 
-class TreeClassifier(SentenceModel, kind="trees"):
+class TreeClassifier(PhraseModel, kind="trees"):
     """Classifier of the nodes of a forest: word vectors and a network (`PhraseEncoder`) and an output layer (`Head`).
 
     `predict` labels sentences, `predict_trees` each of their phrases. Here the weights are random; those of a training
@@ -54,11 +53,8 @@ class TreeClassifier(SentenceModel, kind="trees"):
     config: TreeConfig
 
     def __init__(self, config: TreeConfig, vocabulary: Vocabulary) -> None:
-        super().__init__()
-        self.config = config
-        self.vocabulary = vocabulary
+        super().__init__(config, vocabulary)
         self.labels = Vocabulary(config.labels, unknown=None)
-        self.encoder = PhraseEncoder(config, vocabulary)
         self.head = Head(self.encoder.output_size, len(config.labels), config.dropout, ordinal=config.ordinal)
 
     def forward(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
@@ -66,29 +62,15 @@ class TreeClassifier(SentenceModel, kind="trees"):
         scores: Tensor = self.head(self.encoder(forest, rows))
         return scores
 
-    @property
-    def state_size(self) -> int:
-        """Size H of the states."""
-        return self.encoder.output_size
-
-    def states(self, forest: DGLGraph, rows: Tensor | None = None) -> Tensor:
-        """Compute the states (N, H) of all nodes, or (R, H) of the nodes in ``rows``; see `PhraseEncoder.forward`."""
-        found: Tensor = self.encoder(forest, rows)
-        return found
-
     def own_parser(self, roots: bool = False) -> str | Parser:
         """Return the parser of the configuration; for ListOps, that of its expressions."""
         if self.config.form == "listops":
             return ListOpsParser()
-        return self.config.root_parser if roots else self.config.parser
+        return super().own_parser(roots)
 
     def dataset(self, trees: Iterable[Tree], targets: Targets = "all") -> TreeDataset:
         """Make a data set of labelled trees, with the model's vocabulary and labels."""
         return TreeDataset(trees, self.vocabulary, self.labels, targets, self.config.subwords)
-
-    def graph(self, tree: Tree) -> DGLGraph:
-        """Convert a tree to a graph with the indices of the model's vocabulary; its labels are not used."""
-        return word_graph(tree, self.vocabulary, self.config.subwords)
 
     @torch.no_grad()
     def probabilities(self, trees: Sequence[Tree]) -> list[Tensor]:

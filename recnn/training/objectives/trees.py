@@ -45,9 +45,11 @@ class TreeObjective(Objective, kind="trees"):
         config: settings of the classifier.
         training: settings of the training.
         trees: training data, labelled trees.
-        held_out: validation data, likewise.
+        held_out: validation data, likewise; None for a training without metrics.
         words: settings of the vocabulary and the initial word vectors.
         targets: train on "all" nodes with a label, or only on the "roots"; validation uses all.
+        class_weights: (C,) weight of each class in the loss.
+        model: model to continue with; by default a new one.
 
     Raises:
         InputError: there are no trees, no node has a target, a label is not in the configuration, or the file of
@@ -61,28 +63,28 @@ class TreeObjective(Objective, kind="trees"):
         config: TreeConfig,
         training: TreeTraining,
         trees: Sequence[Tree],
-        held_out: Sequence[Tree],
+        held_out: Sequence[Tree] | None,
         words: WordTraining | None = None,
         targets: Targets = "all",
+        class_weights: Tensor | None = None,
+        model: TreeClassifier | None = None,
     ) -> None:
-        if not trees or not held_out:
+        if not trees or (held_out is not None and not held_out):
             raise InputError(f"there are no trees to {'validate on' if trees else 'train on'}")
-        words = words or WordTraining()
         self.training = training
-        vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.min_count)
-        self.model = TreeClassifier(config, vocabulary)
+        self.model = _new_model(config, trees, words or WordTraining()) if model is None else model
+        self.model.head.class_weights = class_weights
         self.data = self.model.dataset(trees, targets)
-        self.dev = self.model.dataset(held_out)
+        self.dev = self.model.dataset(held_out or ())
         for name, data in (("train", self.data), ("validate", self.dev)):
-            if not (data.targets() >= 0).any():
+            if data.sizes and not (data.targets() >= 0).any():
                 raise InputError(f"no node of the trees to {name} on has a target")
         self.order = tree_batches(training, self.data.sizes)
-        fill_vectors(self.model.encoder.words, vocabulary, words)
-        self.measures = self.measures_of(config)
+        self.measures = {} if held_out is None else self.measures_of(config)
         if targets == "roots":
             first = {name: self.measures.pop(name) for name in list(self.measures) if name.endswith("roots")}
             self.measures = first | self.measures
-        self._examples = digest_of_trees(held_out)
+        self._examples = digest_of_trees(held_out or ())
 
     @staticmethod
     def measures_of(config: TreeConfig) -> dict[str, Measure]:
@@ -117,6 +119,13 @@ class TreeObjective(Objective, kind="trees"):
 
     def examples(self) -> str:
         return self._examples
+
+
+def _new_model(config: TreeConfig, trees: Sequence[Tree], words: WordTraining) -> TreeClassifier:
+    vocabulary = Vocabulary.of((word for tree in trees for word in words_of(tree)), words.min_count)
+    model = TreeClassifier(config, vocabulary)
+    fill_vectors(model.encoder.words, vocabulary, words)
+    return model
 
 
 def update_accuracies(measures: dict[str, Measure], model: TreeClassifier, forest: DGLGraph) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import recnn as package
 from recnn.commands.app import COMMANDS
 from recnn.commands.lazy import loaded
+from recnn.trees import TreeExample, from_value, write_examples
 from tests.command_line import recnn
 from tests.devices import elsewhere
 
@@ -23,6 +25,8 @@ USES = {
     "evaluate": ["evaluate", MODELS / "classifier", "trees.txt"],
     "evaluate pairs": ["evaluate", MODELS / "pairs", "pairs.txt"],
     "evaluate translation": ["evaluate", MODELS / "translator", "texts.tsv"],
+    "evaluate typed trees": ["evaluate", "typed", "typed.jsonl"],
+    "predict typed trees": ["predict", "typed", "--trees", "typed.jsonl"],
     "compare": ["compare", "run", "--on", "trees.txt", "--format", "json"],
     "explain": ["explain", MODELS / "classifier", SENTENCE],
     "explain gradient": ["explain", MODELS / "classifier", SENTENCE, "--method", "gradient"],
@@ -40,6 +44,10 @@ def folder(tmp_path):
     for name, text in (("trees.txt", DATA), ("pairs.txt", PAIRS), ("texts.tsv", "Go on.\tVa !\n")):
         (tmp_path / name).write_text(text)
     shutil.copytree(MODELS / "classifier", tmp_path / "run" / "best")
+    write_examples(tmp_path / "typed.jsonl", [TreeExample(from_value(value), "p") for value in ({"a": [1, "x"]}, [])])
+    config = package.TypedTreeConfig(task="classes", labels=("p", "q"), outputs=2, numbers=1, hidden_size=4)
+    torch.manual_seed(0)
+    package.TypedTreeModel(config, package.Vocabulary(["x"]), package.Vocabulary(["array"])).save(tmp_path / "typed")
     (tmp_path / "run" / "run.json").write_text("{}")
     (tmp_path / "run" / "metrics.csv").write_text("epoch,all,roots,seconds\n1,50,50,2\n")
     return tmp_path
@@ -59,7 +67,11 @@ def test_a_device_that_is_there(use, device, folder, monkeypatch):
 @each_use
 def test_what_is_computed_elsewhere_is_printed_here(use, folder, monkeypatch):
     """On the device of `tests.devices`, where a forgotten copy is an error."""
-    more = ["--json"] if use in ("translate", "predict", "encode", "autoencode", "explain", "lm score") else []
+    more = (
+        ["--json"]
+        if use in ("translate", "predict", "predict typed trees", "encode", "autoencode", "explain", "lm score")
+        else []
+    )
     expected = recnn(*USES[use], *more, cwd=folder)
     monkeypatch.setattr("recnn.graphs.devices.chosen_device", lambda name: torch.device("meta"))
     with elsewhere() as device:
@@ -82,7 +94,7 @@ def test_a_device_that_is_not_there_is_one_line(use, folder, monkeypatch):
 
 
 def test_every_command_that_takes_a_model_is_here():
-    """All but `parse`, `data` and those that train, whose settings have the device."""
+    """All but `parse`, `convert`, `data` and those that train, whose settings have the device."""
     found = set()
     for name, command in COMMANDS.items():
         made = loaded(name, command)
@@ -92,4 +104,4 @@ def test_every_command_that_takes_a_model_is_here():
                 found.add(f"{name} {part}".strip())
     trained = {name for name in found if name.split()[0] in ("train", "tune")} | {"lm train"}
     assert found - trained == {use if use.startswith("lm") else use.split()[0] for use in USES}
-    assert set(COMMANDS) - {name.split()[0] for name in found} == {"parse", "data"}
+    assert set(COMMANDS) - {name.split()[0] for name in found} == {"parse", "data", "convert"}

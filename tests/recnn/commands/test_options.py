@@ -13,6 +13,7 @@ from recnn.models.config import (
     SequenceNetworkConfig,
     TranslationConfig,
 )
+from recnn.models.typed_tree_config import TypedNetworkConfig
 from recnn.settings import as_json
 from recnn.training.options import (
     Training,
@@ -28,6 +29,7 @@ TASKS = {
     "treebank": [PhraseNetworkConfig, WordTraining, sources.BracketData, TreeTraining],
     "sentences": [PhraseNetworkConfig, WordTraining, sources.FolderData, TreeTraining],
     "listops": [PhraseNetworkConfig, WordTraining, sources.ListOpsData, TreeTraining],
+    "trees": [TypedNetworkConfig, WordTraining, sources.TypedTreeData, TreeTraining],
     "relatedness": [PairNetworkConfig, WordTraining, sources.FolderData, TreeTraining],
     "entailment": [PairNetworkConfig, WordTraining, sources.FolderData, TreeTraining],
     "autoencoder": [AutoencoderNetworkConfig, WordTraining, sources.AutoencoderData, TreeTraining],

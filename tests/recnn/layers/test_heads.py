@@ -52,6 +52,19 @@ def test_binary_cross_entropy(weights):
     torch.testing.assert_close(head.probabilities(scores).sum(1), torch.ones(4, dtype=torch.float64))
 
 
+def test_cross_entropy_of_several_labels():
+    head = Head(4, 3, task="labels")
+    scores = made(2, 4, 3)
+    target = torch.tensor([[1.0, 0, 1], [math.nan] * 3, [0, 0, 0], [1, math.nan, 0]], dtype=torch.float64)
+    losses = []
+    for row, own in zip(scores.tolist(), target.tolist(), strict=True):
+        for s, t in zip(row, own, strict=True):
+            p = 1 / (1 + math.exp(-s))
+            losses += [] if math.isnan(t) else [-math.log(p if t else 1 - p)]
+    assert head.loss(scores, target).item() == pytest.approx(sum(losses) / 8, rel=1e-13)
+    torch.testing.assert_close(head.probabilities(scores), scores.sigmoid())
+
+
 def test_squared_error():
     head = Head(4, 1)
     scores, target = made(3, 4, 1), torch.tensor([1.5, math.nan, -2.0, 0.0], dtype=torch.float64)
@@ -77,10 +90,13 @@ def test_no_target_at_all_is_no_loss():
         ({"num_classes": 0}, "got num_classes=0 with task='classes'"),
         ({"num_classes": 1, "task": "classes"}, "got num_classes=1 with task='classes'"),
         ({"num_classes": 3, "task": "binary"}, "got num_classes=3 with task='binary'"),
-        ({"num_classes": 3, "task": "other"}, "task must be 'classes', 'binary' or 'regression', got 'other'"),
+        (
+            {"num_classes": 3, "task": "other"},
+            "task must be 'classes', 'binary', 'labels' or 'regression', got 'other'",
+        ),
         ({"num_classes": 3, "dropout": 1.5}, "dropout must be a probability, got 1.5"),
         ({"num_classes": 3, "class_weights": torch.ones(2)}, r"class_weights must have shape \(3,\), got \(2,\)"),
-        ({"num_classes": 1, "class_weights": torch.ones(1)}, "a regression has no classes"),
+        ({"num_classes": 1, "class_weights": torch.ones(1)}, "task='regression', which has no classes"),
     ],
 )
 def test_wrong_options(options, message):

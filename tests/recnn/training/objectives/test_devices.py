@@ -5,13 +5,17 @@ import torch
 
 import recnn
 from corpora import SentencePair
+from recnn.models.typed_tree_config import TypedNetworkConfig
 from recnn.training.objectives.autoencoder import AutoencoderObjective
 from recnn.training.objectives.language_model import LanguageModelObjective
 from recnn.training.objectives.pairs import PairObjective
+from recnn.training.objectives.regression import RegressionObjective
 from recnn.training.objectives.sequences import SequenceObjective, Sequences
 from recnn.training.objectives.translation import TextPair, TranslationObjective
 from recnn.training.objectives.trees import TreeObjective
+from recnn.training.objectives.typed_trees import TypedTreeObjective
 from recnn.training.options import Training, TreeTraining
+from recnn.trees import TreeExample, from_value
 from tests.devices import Elsewhere, elsewhere
 from tests.runs import DEV, LABELS, TREES
 
@@ -28,6 +32,12 @@ def trees(**config):
 def pairs(**config):
     made = recnn.PairConfig(pair_size=3, dropout=0.0, **SIZES, **config)
     return PairObjective(made, TreeTraining(batch=2), SENTENCE_PAIRS, SENTENCE_PAIRS)
+
+
+def regression():
+    config = recnn.RegressionConfig(means=(1.0, 2.0), deviations=(0.5, 3.0), dropout=0.0, **SIZES)
+    numbers = torch.randn(len(DEV), 2)
+    return RegressionObjective(config, TreeTraining(batch=8), DEV, numbers, (DEV, numbers))
 
 
 def sequences(task, steps):
@@ -56,12 +66,23 @@ def translation(**config):
     return TranslationObjective(made, TreeTraining(batch=2), TEXTS, TEXTS)
 
 
+def typed_trees(**options):
+    config = TypedNetworkConfig(dropout=0.0, **SIZES, **options)
+    trees = [from_value(value) for value in ({"a": [1, 2.5, "x"]}, [], 7, {"b": "new", "c": [None, [-3]]})]
+    return TypedTreeObjective(
+        config, TreeTraining(batch=2), *[[TreeExample(tree, "ab"[len(tree) % 2]) for tree in trees]] * 2
+    )
+
+
 CASES = {
+    "typed trees": typed_trees,
+    "typed trees, concatenated": lambda: typed_trees(inputs="concat", direction="both", arity=2, binarise=True),
     "trees": trees,
     "trees, both directions": lambda: trees(direction="both", cell="gru"),
     "trees, n-grams": lambda: trees(subwords=50),
     "trees as sequences": lambda: trees(model="sequence"),
     "trees as sequences, both directions": lambda: trees(model="sequence", direction="both"),
+    "regression": regression,
     "relatedness": pairs,
     "entailment of sequences": lambda: pairs(answer="entailment", model="sequence"),
     "sequences, many to one": lambda: sequences("classes", "many-to-one"),
