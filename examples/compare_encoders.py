@@ -206,7 +206,7 @@ def predictions(model, data):
 
 def main(
     data: Annotated[Path | None, typer.Option(help="A folder with train.txt and dev.txt, in SST's format.")] = None,
-    seeds: Annotated[int, typer.Option(help="How often each encoder is trained.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How often each encoder is trained.")] = 2,
     epochs: Annotated[int, typer.Option(help="How often each tree is seen.")] = 5,
     encoder: Annotated[list[str] | None, typer.Option(help="Only these. [default: all]")] = None,
     out: Annotated[Path, typer.Option(help="The picture.")] = Path("compare.png"),

@@ -3,7 +3,7 @@
     python examples/tree_sentiment.py                 # on the bundled treebank, under a minute
     python examples/tree_sentiment.py --data sst      # on a folder with train.txt and dev.txt, as SST has them
 
-prints what it finds and writes output/sentiment.svg. `recnn train sentiment` does the same from the command line; this
+prints what it finds and writes output/predicted.svg. `recnn train sentiment` does the same from the command line; this
 is how to do it from Python.
 """
 
@@ -73,8 +73,8 @@ def main(
     # 5. The first as a picture.
     output = Path("output")
     output.mkdir(exist_ok=True)
-    recnn.draw.picture(answers[0].drawing()).save(output / "sentiment.svg")
-    print("The first is drawn in output/sentiment.svg")
+    recnn.draw.picture(answers[0].drawing()).save(output / "predicted.svg")
+    print("The first is drawn in output/predicted.svg")
 
 
 def lines(drawing: recnn.draw.Drawing) -> Iterator[Text]:

@@ -127,7 +127,7 @@ def draw(time, depth, learned, path):
     right.set_title(f"Learning what was {T} steps ago, clipped to norm {LARGEST:g}")
     left.legend(fontsize="small")
     middle.legend(fontsize="small")
-    right.legend(fontsize="small", title="colours as on the left", loc="upper right", bbox_to_anchor=(1, 0.95), ncols=2)
+    right.legend(fontsize="small", title="colours as on the left", loc="upper right", bbox_to_anchor=(1, 0.85))
     figure.savefig(path, dpi=100)
 
 

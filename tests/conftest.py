@@ -4,8 +4,24 @@ import os
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
+import pytest
+import torch
 from hypothesis import settings  # nothing before this imports dgl
+
+import recnn
 
 # How long an example takes says something about the machine.
 settings.register_profile("recnn", deadline=None)
 settings.load_profile("recnn")
+
+
+@pytest.fixture
+def this_process(monkeypatch, tmp_path):
+    """Leave this process as it was: arguments, folder, threads, random numbers and registered cells."""
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        yield monkeypatch
+    torch.set_num_threads(threads)
+    for name in [name for name, cell in recnn.Cell.registry.items() if cell.__module__ == "__main__"]:
+        del recnn.Cell.registry[name]

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import torch
-
-import recnn
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -68,8 +65,8 @@ EXPECTED = {
         ("--model=chain, Luong", "--model=tree, Luong", "--minutes=0.02"),
     ),
     "tree_sentiment.py": Expected(
-        ["800 trees to learn from, 200 held out", "The first is drawn in output/sentiment.svg"],
-        {"output/sentiment.svg": "<svg"},
+        ["800 trees to learn from, 200 held out", "The first is drawn in output/predicted.svg"],
+        {"output/predicted.svg": "<svg"},
         ("--epochs=2",),
     ),
     "vanishing_gradients.py": Expected(["Written: vanishing_gradients.png"], {"vanishing_gradients.png": "PNG"}),
@@ -78,18 +75,6 @@ EXPECTED = {
 
 def test_every_script_is_expected():
     assert set(SCRIPTS) == set(EXPECTED)
-
-
-@pytest.fixture
-def this_process(monkeypatch, tmp_path):
-    """Leave this process as it was: arguments, folder, threads, random numbers and registered cells."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng():
-        yield monkeypatch
-    torch.set_num_threads(threads)
-    for name in [name for name, cell in recnn.Cell.registry.items() if cell.__module__ == "__main__"]:
-        del recnn.Cell.registry[name]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

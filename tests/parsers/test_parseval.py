@@ -1,6 +1,4 @@
-import doctest
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -204,9 +202,3 @@ def test_a_deep_tree():
     deep = deep_tree(30_000)
     assert counts(score([deep], [deep])) == (29_999, 29_999, 29_999, 0, 1, 1)
     assert Counter(words_of(deep)) == {"word": 1}
-
-
-def test_the_page_about_treebanks():
-    page = Path(__file__).parents[2] / "docs" / "treebanks.md"
-    failed, tried = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
-    assert (failed, tried > 5) == (0, True)

@@ -1,8 +1,6 @@
 """Sentences and words of running text: where they are, and that no character is lost."""
 
-import doctest
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -56,9 +54,3 @@ def test_sentences_of_english(expected):
 def test_an_empty_line_ends_a_sentence_and_a_line_end_does_not():
     found = parsers.sentence_spans("A heading\n \nThe first\nsentence. The second")
     assert [sentence.text for sentence in found] == ["A heading", "The first\nsentence.", "The second"]
-
-
-def test_the_page_about_text():
-    page = Path(__file__).parents[2] / "docs" / "text.md"
-    failed, tried = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
-    assert (failed, tried > 3) == (0, True)
