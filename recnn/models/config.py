@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from corpora.labelled_trees import Form
-from recnn.settings import STRICT, Layers, DirectionMerge, NotNegative, Positive, Probability, Size, Task
+from recnn.settings import STRICT, DirectionMerge, Layers, NotNegative, Positive, Probability, Size, Task
 
 if TYPE_CHECKING:
     from recnn.cells.base import Arity, Cell
