@@ -32,6 +32,11 @@ EXPECTED = {
         ("--seeds=1", "--epochs=1", "--out=compare.svg", "--encoder=bag of words", "--encoder=linearised LSTM"),
     ),
     "describe.py": Expected(["30 sentences to learn from, 63 others"], {}, ("--count=30", "--epochs=1")),
+    "method_names.py": Expected(
+        ["The plot is in names.png"],
+        {"names.png": "PNG"},
+        ("--every=60", "--count=60", "--epochs=1", "--seeds=1", "--out=names.png"),
+    ),
     "own_cell.py": Expected(
         [
             "Tree up: states (9, 4), both engines agree: True",
@@ -47,6 +52,11 @@ EXPECTED = {
     "parse_and_encode.py": Expected(
         ["Parse 0, probability 0.00288", "Parse 1, probability 0.00212", "Graph: 9 nodes, 8 edges"],
         {"output/duck.svg": "<svg"},
+    ),
+    "propositional_logic.py": Expected(
+        ["The plot is in logic.png"],
+        {"logic.png": "PNG"},
+        ("--count=200", "--epochs=1", "--seeds=1", "--out=logic.png"),
     ),
     "shapes.py": Expected(["shape          answer       cell       held out"], {}),
     "step_by_step.py": Expected(
