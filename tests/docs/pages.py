@@ -33,7 +33,7 @@ from tests.test_examples import EXPECTED
 
 ROOT = Path(__file__).parents[2]
 SHORT = {"--epochs": "1", "--hidden-size": "8", "--input-size": "8", "--count": "40", "--trials": "2", "--pairs": "60"}
-SHORT |= {"--resamples": "20", "--measured": "5"}
+SHORT |= {"--resamples": "20", "--measured": "5", "--seeds": "2"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 
 
@@ -151,7 +151,8 @@ def shortened(words):
         return []
     command, _ = found_command(words)
     options = {name for parameter in command.params for name in parameter.opts}
-    return [part for name, value in SHORT.items() if name in options for part in (name, value)]
+    given = {name: value for name, value in SHORT.items() if name in options and (name != "--seeds" or name in words)}
+    return [part for pair in given.items() for part in pair]
 
 
 def found_command(words):
