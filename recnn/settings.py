@@ -24,7 +24,7 @@ Task = Literal["classes", "binary", "regression"]
 """Kind of prediction of a `recnn.Head`: one of several classes, yes or no, or numbers."""
 TreeTask = Literal["classes", "labels", "regression"]
 """What is predicted of a tree of typed nodes: one of several classes, any number of labels, or numbers."""
-MergeMode = Literal["concat", "sum", "mul", "ave"]
+DirectionMerge = Literal["concat", "sum", "mul", "ave"]
 """How the states of both directions are combined."""
 Device = Literal["cpu", "cuda", "auto"]
 """Device to compute on; "auto" takes the accelerator of the machine if there is one."""

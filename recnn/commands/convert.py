@@ -42,9 +42,19 @@ def _one(convert: Callable[[bytes, _Options], TypedTree]) -> Callable[[Path, _Op
     return lambda path, options: [("", convert(path.read_bytes(), options), None)]
 
 
-def _several(read: Callable[[Path], Iterable[Any]], convert: Callable[[Any], TypedTree]) -> Any:
-    """Make the reader of files of several sentences."""
-    return lambda path, options: ((f":{n}", convert(one), None) for n, one in enumerate(read(path), 1))
+def _several(reader: str, converter: str) -> Callable[[Path, _Options], Iterable[_Found]]:
+    """Make the reader of files of several sentences.
+
+    Args:
+        reader: name of the function of `corpora` that reads a file; by name, as it may import nltk.
+        converter: name of the function of `recnn.trees` that converts a sentence.
+    """
+
+    def read(path: Path, options: _Options) -> Iterator[_Found]:
+        for number, sentence in enumerate(getattr(corpora, reader)(path), 1):
+            yield f":{number}", getattr(trees, converter)(sentence), None
+
+    return read
 
 
 def _text(content: bytes) -> str:
@@ -91,9 +101,9 @@ _FORMATS = {
     "html": _Format((".html", ".htm"), _one(_markup(trees.from_html))),
     "sexpr": _Format((".sexpr", ".lisp", ".scm"), _one(lambda content, _: trees.from_sexpr(_text(content)))),
     "formulas": _Format((".txt",), _formulas),
-    "brackets": _Format((".mrg", ".txt"), _several(corpora.read_trees, trees.from_nltk)),
-    "conllu": _Format((".conllu",), _several(corpora.read_conllu, trees.from_dependencies)),
-    "parents": _Format((".parents",), _several(corpora.read_parents, trees.from_dependencies)),
+    "brackets": _Format((".mrg", ".txt"), _several("read_trees", "from_nltk")),
+    "conllu": _Format((".conllu",), _several("read_conllu", "from_dependencies")),
+    "parents": _Format((".parents",), _several("read_parents", "from_dependencies")),
     "dis": _Format((".dis",), _one(lambda content, _: trees.from_dis(_text(content)))),
     "rs3": _Format((".rs3",), _one(lambda content, _: trees.from_rs3(content))),
 }

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from corpora.labelled_trees import Form
-from recnn.settings import STRICT, Layers, MergeMode, NotNegative, Positive, Probability, Size, Task
+from recnn.settings import STRICT, DirectionMerge, Layers, NotNegative, Positive, Probability, Size, Task
 
 if TYPE_CHECKING:
     from recnn.cells.base import Arity, Cell
@@ -97,7 +97,7 @@ class PhraseNetworkConfig(NetworkConfig):
         Literal["up", "down", "both"],
         Field(description="From the leaves up to the root, down, or both. A sequence with both is bidirectional."),
     ] = "up"
-    merge: Annotated[MergeMode, Field(description="How the states of both directions are combined.")] = "concat"
+    merge: Annotated[DirectionMerge, Field(description="How the states of both directions are combined.")] = "concat"
     input_dropout: Annotated[Probability, Field(description="Dropout of the word vectors.")] = 0.0
     word_dropout: Annotated[
         Probability, Field(description="Probability of replacing a word by the unknown word in training.")
@@ -204,7 +204,7 @@ class SequenceNetworkConfig(NetworkConfig):
     hidden_size: Annotated[Size, Field(description="Size of the hidden states.")] = 64
     dropout: Annotated[Probability, Field(description="Dropout before the output layer.")] = 0.0
     bidirectional: Annotated[bool, Field(description="Also read the sequence from its end.")] = False
-    merge: Annotated[MergeMode, Field(description="How the states of both directions are combined.")] = "concat"
+    merge: Annotated[DirectionMerge, Field(description="How the states of both directions are combined.")] = "concat"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

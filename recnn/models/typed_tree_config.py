@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from recnn.models.config import NetworkConfig, distinct_labels, without_weights
-from recnn.settings import STRICT, MergeMode, Probability, Size, TreeTask
+from recnn.settings import STRICT, DirectionMerge, Probability, Size, TreeTask
 
 if TYPE_CHECKING:
     from recnn.cells.base import Cell
@@ -34,7 +34,7 @@ class TypedNetworkConfig(NetworkConfig):
     direction: Annotated[
         Literal["up", "down", "both"], Field(description="From the leaves up to the root, down, or both.")
     ] = "up"
-    merge: Annotated[MergeMode, Field(description="How the states of both directions are combined.")] = "concat"
+    merge: Annotated[DirectionMerge, Field(description="How the states of both directions are combined.")] = "concat"
     input_dropout: Annotated[Probability, Field(description="Dropout of the inputs.")] = 0.0
     word_dropout: Annotated[
         Probability, Field(description="Probability of replacing a word by the unknown word in training.")
