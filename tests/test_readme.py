@@ -48,9 +48,7 @@ def test_the_output_that_is_shown_is_printed():
     assert [line for line in shown.splitlines() if line not in printed] == []
 
 
-MADE = re.compile(
-    r"(cells|commands|notebooks)/|(contributing|changelog|model_card)\.md"
-)  # by docs/hooks
+MADE = re.compile(r"(cells|commands|notebooks)/|(contributing|changelog|model_card)\.md")  # by docs/hooks
 
 
 def test_links_lead_to_files():
