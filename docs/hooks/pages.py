@@ -45,8 +45,13 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+BOOSTED = ("index.md", "tutorial.md", "data.md", "extend.md", "faq.md")
+"""Pages that a search lists before others, which have the same words by the way."""
+
+
 def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
-    """Lead links to files outside docs/ to their pages, and leave the name of a file that has none."""
+    """Boost pages in a search; lead links to files outside docs/ to their pages, or leave the name of the file."""
+    page.meta.setdefault("search", {"boost": 3 if page.file.src_uri in BOOSTED else 1})
     source = INCLUDED.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     pages = {place: name for name, place in INCLUDED.items()}
 

@@ -6,6 +6,7 @@ Blocks with these languages run:
 - ``sh``: each line is a command; `recnn` runs in this process and with sizes that are soon done.
 - any, with ``title="FILE"``: the file is written.
 - ``text`` after one of these: lines that it has printed.
+- ``json`` and ``toml`` are read.
 
 Blocks without a language are results of longer runs. The commands of indented blocks are not run, but their names and
 options are checked.
@@ -15,6 +16,7 @@ import contextlib
 import doctest
 import io
 import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -32,8 +34,9 @@ from tests.command_line import recnn
 from tests.test_examples import EXPECTED
 
 ROOT = Path(__file__).parents[2]
+READERS = {"json": json.loads, "toml": tomllib.loads}
 SHORT = {"--epochs": "1", "--hidden-size": "8", "--input-size": "8", "--count": "40", "--trials": "2", "--pairs": "60"}
-SHORT |= {"--resamples": "20", "--measured": "5"}
+SHORT |= {"--resamples": "20", "--measured": "5", "--seeds": "2"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 
 
@@ -65,6 +68,8 @@ def run_page(page):
                 printed = run_python(block, names)
             elif block.language == "sh":
                 printed = "".join(run_line(line) for line in commands(block.source))
+            elif block.language in READERS:
+                READERS[block.language](block.source)
             elif block.language == "text":
                 lines = [line.rstrip() for line in printed.splitlines()]
                 assert [line for line in block.source.splitlines() if line.rstrip() not in lines] == [], printed
@@ -151,7 +156,8 @@ def shortened(words):
         return []
     command, _ = found_command(words)
     options = {name for parameter in command.params for name in parameter.opts}
-    return [part for name, value in SHORT.items() if name in options for part in (name, value)]
+    given = {name: value for name, value in SHORT.items() if name in options and (name != "--seeds" or name in words)}
+    return [part for pair in given.items() for part in pair]
 
 
 def found_command(words):

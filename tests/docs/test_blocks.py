@@ -35,7 +35,7 @@ def test_commands_that_are_not_run_have_these_options(page):
 
 def test_every_block_is_of_a_language_that_is_run():
     languages = {block.language for page in PAGES for block in blocks(page) if not block.title}
-    assert languages <= {"python", "sh", "text", "toml", "equations", ""}
+    assert languages <= {"python", "sh", "text", "json", "toml", "equations", ""}
 
 
 def test_every_picture_is_made_by_a_page_or_an_example():
