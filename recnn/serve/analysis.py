@@ -14,7 +14,7 @@ from recnn.data.parsing import fitting
 from recnn.draw.drawing import ColourScale, Drawing
 from recnn.draw.layout import levels
 from recnn.serve.catalogue import Catalogue, ShownModel
-from recnn.serve.figures import chain_figure, tree_figure, values_and_scale, with_colours
+from recnn.serve.figures import chain_figure, room_for, tree_figure, values_and_scale, with_colours
 from recnn.serve.predictions import TreePredictions, predict_nodes
 from recnn.serve.schemas import Answer, ModelAnswer, PhraseNode, Question, Reading
 
@@ -134,7 +134,8 @@ def _model_answer(shown: ShownModel, found: list[TreePredictions], task: _Task) 
     count = len(task.trees)
     if shown.offer.network == "tree":
         drawn = [with_colours(one.drawing, *shade) for one, shade in zip(found, shades, strict=True)]
-        figures = [tree_figure(drawing, reading, task.question.width) for reading, drawing in enumerate(drawn)]
+        room = room_for(count, task.question.width)
+        figures = [tree_figure(drawing, reading, room) for reading, drawing in enumerate(drawn[:count])]
         sequence = []
     else:
         sequence = _beginnings(nodes[-1])

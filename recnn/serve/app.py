@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from parsers.errors import InputError
 from parsers.printing import printable
+from parsers.tokens import tokenize
 from recnn.serve.analysis import answer_all
 from recnn.serve.batching import BusyError, LateError, RequestBatches
 from recnn.serve.catalogue import Catalogue
@@ -75,7 +76,12 @@ def make_app(catalogue: Catalogue, limits: Limits | None = None, hosts: Sequence
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        exception_handlers={RequestValidationError: _invalid, HTTPException: _failed, Exception: _unexpected},
+        exception_handlers={
+            RequestValidationError: _invalid,
+            InputError: _wrong,
+            HTTPException: _failed,
+            Exception: _unexpected,
+        },
     )
     _add_page(app)
     _add_endpoints(app, catalogue, limits, batches)
@@ -124,18 +130,20 @@ def _add_endpoints(
             problem = f"no answer within {limits.timeout:g} seconds: try a shorter sentence, or again in a moment"
             raise HTTPException(503, problem, {"retry-after": "5"}) from None
         if isinstance(found, InputError):
-            raise HTTPException(422, str(found))
+            raise found
         return found
 
 
 def _check(sentence: str, max_words: int) -> None:
     if any("\ud800" <= letter <= "\udfff" for letter in sentence):
-        raise HTTPException(422, f"sentence {sentence[:60]!r}: not Unicode text")
-    if (words := len(sentence.split())) > max_words:
-        raise HTTPException(413, f"a sentence of {words:,} words: at most {max_words:,} are taken here")
-    if len(sentence) > _LETTERS * max_words:
-        most = _LETTERS * max_words
+        raise InputError(f"sentence {sentence[:60]!r}: not Unicode text")
+    words, most = len(sentence.split()), _LETTERS * max_words
+    if words <= max_words and len(sentence) > most:
         raise HTTPException(413, f"a sentence of {len(sentence):,} characters: at most {most:,} are taken here")
+    if words <= max_words:  # there may be many words between two blanks
+        words = len(tokenize(sentence))
+    if words > max_words:
+        raise HTTPException(413, f"a sentence of {words:,} words: at most {max_words:,} are taken here")
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -144,6 +152,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     message = str(first["msg"])
     return _problem(f"{place}: {message}" if place else message, 422)
+
+
+async def _wrong(request: Request, error: Exception) -> JSONResponse:
+    return _problem(str(error), 422)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

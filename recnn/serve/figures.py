@@ -18,6 +18,8 @@ from recnn.draw.pictures import Picture
 from recnn.serve.predictions import TreePredictions
 from recnn.serve.schemas import Colours, Figure
 
+_NARROW = 700  # pixels
+_GAP = 20
 _LONGEST_ROW = 500  # pixels of a sequence, so that it can stand beside a tree
 
 
@@ -32,6 +34,11 @@ def values_and_scale(found: TreePredictions, colours: Colours, largest: float) -
     if colours == "norm":
         return found.states.norm(dim=1).tolist(), ColourScale("norm of the state", 0.0, largest)
     return found.nodes.values(), found.nodes.scale
+
+
+def room_for(count: int, width: int) -> int:
+    """Width of the picture of a reading: several stand two in a row, except on narrow screens."""
+    return width // 2 - _GAP if count > 1 and width >= _NARROW else width
 
 
 def tree_figure(drawing: Drawing, reading: int, width: int) -> Figure:

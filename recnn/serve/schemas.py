@@ -101,7 +101,7 @@ class OfferedModel(BaseModel):
     description: str
     labels: Annotated[list[str], Field(description="The classes.")]
     titles: Annotated[list[str], Field(description="Names of the classes to be shown.")]
-    parser: Annotated[str, Field(description="The model's own parser; empty if that has no name.")]
+    parser: Annotated[str, Field(description="The model's own parser.")]
 
 
 class Example(BaseModel):

@@ -91,7 +91,8 @@ function showAnswer(answer) {
   state.answer = answer;
   get("result").hidden = false;
   const count = answer.readings.length;
-  const notes = [`${count}${answer.more ? " of more" : ""} reading${count === 1 ? "" : "s"} by the parser ${answer.parser}`];
+  const notes = [`${count} reading${count === 1 ? "" : "s"} by the parser ${answer.parser}`];
+  if (answer.more) notes.push("there are more");
   if (answer.dropped.length) notes.push(`without ${answer.dropped.join(" ")}, which the grammar lacks`);
   get("status").textContent = notes.join("; ");
   drawModels(get("models"), answer, state.choices, select);

@@ -79,6 +79,7 @@ def test_the_colours_of_both_themes_are_in_the_style_sheet(client):
         ({"sentence": "a", "width": 10**9}, 422, "width: Input should be less than or equal to 4000"),
         ({"sentence": "a", "more": 1}, 422, "more: Extra inputs are not permitted"),
         ({"sentence": "word " * 10_000}, 413, "a sentence of 10,000 words: at most 100 are taken here"),
+        ({"sentence": "a," * 1_000}, 413, "a sentence of 2,000 words: at most 100 are taken here"),
         ({"sentence": "x" * 5_000}, 413, "a sentence of 5,000 characters: at most 4,000 are taken here"),
         ({"sentence": "x" * 10_000_000}, 413, "the request has more than 131,072 bytes"),
         ([], 422, "Input should be a valid dictionary"),
