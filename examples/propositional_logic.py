@@ -175,6 +175,7 @@ def main(
                 (boosting(parts, seed), 0) if name == "counts" else network(name, parts, epochs, seed)
             )
             curves[name].append(shares(answers, parts[2]))
+            print(f"{name}, seed {seed}: {perf_counter() - began:.0f} s so far", flush=True)
         seconds[name] = (perf_counter() - began) / seeds
     table = Table("", "parameters", "s", *map(str, LENGTHS), box=box.SIMPLE, pad_edge=False)
     for name, found in curves.items():
