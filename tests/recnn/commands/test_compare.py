@@ -135,4 +135,4 @@ def test_runs_on_different_examples_have_no_differences(folder, tmp_path):
     assert "accuracy" in out
     status, _, err = recnn("compare", tmp_path / "echo", "--on", "test", cwd=folder)
     assert status == 1
-    assert "expected a model of kind 'trees', 'pairs' or 'translation', got 'sequences'" in err
+    assert "expected a model of kind 'trees', 'typed_trees', 'pairs' or 'translation', got 'sequences'" in err
