@@ -12,6 +12,7 @@ from mkdocs.structure.files import File, Files
 import recnn
 
 sys.path.insert(0, str(Path(__file__).parent))
+from api import api_pages, first_sentence
 from commands import command_pages
 from equations import fence, inline
 from notebooks import notebook_page
@@ -22,12 +23,12 @@ INCLUDED["model_card.md"] = "recnn/pretrained/english/MODEL_CARD.md"
 
 
 def on_config(config: Any) -> Any:
-    """Add the equations to the extensions of Markdown, and the pages of cells and commands to the navigation."""
+    """Add the equations to the extensions of Markdown, and the pages made from the code to the navigation."""
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {}).setdefault("custom_fences", [])
     fences.append({"name": "equations", "class": "equations", "format": fence})
     spans = config.mdx_configs.setdefault("pymdownx.inlinehilite", {}).setdefault("custom_inline", [])
     spans.append({"name": "equation", "class": "equations", "format": inline})
-    for folder, pages in (("cells/", cell_pages()), ("commands/", command_pages())):
+    for folder, pages in (("cells/", cell_pages()), ("commands/", command_pages()), ("api/", api_pages())):
         entry = next(entry for entry in config.nav if folder in entry.values())
         (title,) = entry
         entry[title] = [f"{folder}{name}.md" for name in pages]
@@ -38,6 +39,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made from the code, and those that stand elsewhere in the project."""
     made = {f"cells/{name}.md": text for name, text in cell_pages().items()}
     made |= {f"commands/{name}.md": text for name, text in command_pages().items()}
+    made |= {f"api/{name}.md": text for name, text in api_pages().items()}
     made |= {f"notebooks/{path.stem}.md": notebook_page(path) for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
     made |= {name: (ROOT / place).read_text("utf-8") for name, place in INCLUDED.items()}
     for name, text in made.items():
@@ -78,7 +80,7 @@ def cell_pages() -> dict[str, str]:
     rows, pages = [], {}
     for name, cell in cell_classes().items():
         options = [f"`--cell {option}`" for option, other in recnn.Cell.registry.items() if other is cell]
-        rows.append(f"| [{name}]({name}.md) | {summary(cell)} | {', '.join(options)} |")
+        rows.append(f"| [{name}]({name}.md) | {first_sentence(cell)} | {', '.join(options)} |")
         place = cell.__module__.replace(".", "/") + ".py"
         pages[name] = (
             f"# {name}\n\n`recnn.{name}`, in `{place}`.\n\n::: {cell.__module__}.{name}\n    options:\n"
@@ -94,9 +96,3 @@ def cell_pages() -> dict[str, str]:
         "      filters: ['!^_', '!^Borrower', '!OneChild', '!^normalised$', '!^uniform$', '!^has_equations_of$']\n"
     )
     return {"index": index, **pages}
-
-
-def summary(cell: type) -> str:
-    """Return the first sentence of a docstring."""
-    text = " ".join((inspect.getdoc(cell) or "").split("\n\n")[0].split())
-    return text.split(". ")[0].rstrip(".:")

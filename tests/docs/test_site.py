@@ -8,8 +8,13 @@ import sys
 from collections import defaultdict
 from math import log
 from pathlib import Path
+from types import FunctionType
 
 import pytest
+
+import corpora
+import parsers
+import recnn
 
 pytest.importorskip("mkdocs", reason="pip install -e '.[docs]'")
 pytest.importorskip("material")
@@ -74,7 +79,23 @@ def found(site, query):
         ("write a cell", "extend.html"),
         ("two readings", "index.html"),
         ("graphbolt library", "faq.html"),
+        ("SentenceEncoder encode", "api/recnn.models.html"),
+        ("clip_gradients", "api/recnn.gradients.html"),
     ],
 )
 def test_a_search_finds_it(site, query, page):
     assert page in found(site, query)[:5]
+
+
+def test_every_public_class_and_function_has_an_entry(site):
+    pages = [*(site / "api").glob("*.html"), *(site / "cells").glob("*.html")]
+    anchors = {anchor for page in pages for anchor in re.findall(r'\bid="?([\w.]+)', page.read_text("utf-8"))}
+    names = {
+        f"{value.__module__}.{value.__name__}"
+        for face in (recnn, recnn.draw, recnn.models, recnn.sklearn, recnn.trees, parsers, corpora)
+        for value in (getattr(face, name) for name in face.__all__)
+        if isinstance(value, type | FunctionType)
+    }
+    cells = {f"{cell.__module__}.{name}" for name, cell in vars(recnn.cells).items() if isinstance(cell, type)}
+    assert len(names) > 150
+    assert sorted(names - anchors - cells) == []
