@@ -30,7 +30,10 @@ import typer
 import corpora
 from recnn.commands.app import COMMANDS
 from recnn.commands.lazy import LazyGroup, loaded
+from recnn.serve.app import make_app
+from recnn.serve.catalogue import Catalogue
 from tests.command_line import recnn
+from tests.serving import serving
 from tests.test_examples import EXPECTED
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +120,10 @@ def run_line(line):
 
 
 def run_words(words, stdin):
-    """Run one command."""
+    """Run one command; of one that does not end, check the names of its options."""
+    if words[:2] == ["recnn", "serve"]:
+        check_command(shlex.join(words))
+        return ""
     if words[0] == "recnn":
         with mock.patch.object(corpora, "bundled_sentiment", few_trees):
             status, out, err = recnn(*words[1:], *shortened(words[1:]), stdin=stdin)
@@ -131,6 +137,14 @@ def run_words(words, stdin):
         assert script.parent != Path("examples") or script.name in EXPECTED, f"{script} is not tested"
         assert (ROOT / script).exists()
         return ""
+    if words[0] == "curl":
+        with serving(make_app(Catalogue())) as address:
+            return shell([word.replace("http://127.0.0.1:8000", address) for word in ["curl", "-f", *words[1:]]])
+    return shell(words, stdin)
+
+
+def shell(words, stdin=""):
+    """Run a command of the system; return what it printed."""
     result = subprocess.run(words, input=stdin, capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
     return result.stdout
