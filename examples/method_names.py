@@ -35,7 +35,7 @@ from recnn.training.objectives.typed_trees import TypedTreeObjective
 from recnn.training.options import TreeTraining, WordTraining
 from recnn.trees import TreeExample, TypedTree, from_python
 
-NAMES, SMALLEST, LARGEST = 12, 15, 150  # first words that are asked about; nodes of a function
+NAMES, SMALLEST, LARGEST = 12, 10, 250  # first words that are asked about; nodes of a function
 NETWORKS = {
     "tree": TypedNetworkConfig(input_size=64, hidden_size=64, dropout=0.3, word_dropout=0.05),
     "sequence": TypedNetworkConfig(
@@ -83,12 +83,16 @@ def functions(every: int = 1) -> Iterator[Function]:
 
 
 def _hidden(node: ast.AST) -> ast.AST:
-    """Hide the name of a function, also where it calls itself or the method of its base class."""
-    name = node.name
+    """Hide the name of a function wherever it occurs in it: a call of itself or of the base class, a message."""
+    name = node.name.strip("_")
+    whole = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])")
     for part in ast.walk(node):
-        for field in ("id", "attr", "name"):
-            if getattr(part, field, None) == name:
-                setattr(part, field, "_")
+        for field, value in ast.iter_fields(part):
+            if isinstance(value, str):
+                text = isinstance(part, ast.Constant)
+                setattr(part, field, whole.sub("_", value) if text else "_" if value.strip("_") == name else value)
+            elif isinstance(value, list):
+                value[:] = ["_" if isinstance(one, str) and one.strip("_") == name else one for one in value]
     return node
 
 

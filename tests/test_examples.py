@@ -58,6 +58,11 @@ EXPECTED = {
         {"logic.png": "PNG"},
         ("--count=200", "--epochs=1", "--seeds=1", "--out=logic.png"),
     ),
+    "query_plans.py": Expected(
+        ["The plot is in plans.png"],
+        {"plans.png": "PNG"},
+        ("--count=80", "--epochs=1", "--seeds=1", "--out=plans.png"),
+    ),
     "shapes.py": Expected(["shape          answer       cell       held out"], {}),
     "step_by_step.py": Expected(
         [
