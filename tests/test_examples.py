@@ -35,7 +35,7 @@ EXPECTED = {
     "method_names.py": Expected(
         ["The plot is in names.png"],
         {"names.png": "PNG"},
-        ("--every=60", "--count=60", "--epochs=1", "--seeds=1", "--out=names.png"),
+        ("--every=25", "--count=60", "--epochs=1", "--seeds=1", "--out=names.png"),
     ),
     "own_cell.py": Expected(
         [
