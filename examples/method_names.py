@@ -1,6 +1,6 @@
 """Names of functions from their bodies: the first word of the name, such as "get" or "write", from the syntax tree.
 
-    python examples/method_names.py [--count 3000] [--epochs 25] [--seeds 3] [--out method_names.png]
+    python examples/method_names.py [--count 3000] [--epochs 20] [--seeds 3] [--out method_names.png]
 
 The functions are those of Python's standard library, without their docstrings and with their own name hidden; those to
 learn from and those that are asked about are of different files, and no function is there twice. Three answers: a
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
+from threadpoolctl import threadpool_limits
 
 from recnn.models.typed_tree_config import TypedNetworkConfig
 from recnn.training.memory import fit
@@ -36,11 +37,10 @@ from recnn.training.options import TreeTraining, WordTraining
 from recnn.trees import TreeExample, TypedTree, from_python
 
 NAMES, SMALLEST, LARGEST = 12, 10, 250  # first words that are asked about; nodes of a function
+OPTIONS = {"input_size": 100, "hidden_size": 100, "input_dropout": 0.3, "dropout": 0.5, "word_dropout": 0.1}
 NETWORKS = {
-    "tree": TypedNetworkConfig(input_size=64, hidden_size=64, dropout=0.3, word_dropout=0.05),
-    "sequence": TypedNetworkConfig(
-        arity=1, inputs="word", input_size=64, hidden_size=80, dropout=0.3, word_dropout=0.05
-    ),
+    "tree": TypedNetworkConfig(inputs="concat", **OPTIONS),
+    "sequence": TypedNetworkConfig(inputs="word", arity=1, **OPTIONS),
 }
 
 
@@ -122,11 +122,14 @@ def network(name: str, parts: list[list[Function]], epochs: int, seed: int) -> t
     return model.predict(each.tree for each in asked), sum(each.numel() for each in model.parameters())
 
 
+@threadpool_limits.wrap(1)  # as the networks
 def boosting(parts: list[list[Function]], seed: int) -> list[str]:
     """The answers of gradient boosting over the counts of the 400 most frequent nodes, with and without their words."""
     counts = CountVectorizer(analyzer=_nodes, max_features=400)
     x = counts.fit_transform([each.tree for each in parts[0]]).toarray()
-    model = HistGradientBoostingClassifier(max_iter=40, random_state=seed).fit(x, [each.name for each in parts[0]])
+    model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=15, random_state=seed).fit(
+        x, [each.name for each in parts[0]]
+    )
     return list(model.predict(counts.transform([each.tree for each in parts[2]]).toarray()))
 
 

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
+from threadpoolctl import threadpool_limits
 
 from recnn.models.typed_tree_config import TypedNetworkConfig
 from recnn.training.memory import fit
@@ -131,6 +132,7 @@ def network(name: str, parts: list[list[TreeExample]], epochs: int, seed: int) -
     return model.predict((each.tree for each in asked), 128), sum(each.numel() for each in model.parameters())
 
 
+@threadpool_limits.wrap(1)  # as the networks
 def boosting(parts: list[list[TreeExample]], seed: int) -> list[str]:
     """The answers of gradient boosting over the counts of the symbols on each side."""
     counts = CountVectorizer(analyzer=_sided)

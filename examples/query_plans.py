@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.feature_extraction import DictVectorizer
+from threadpoolctl import threadpool_limits
 
 from recnn.models.typed_tree_config import TypedNetworkConfig
 from recnn.training.memory import fit
@@ -43,7 +44,7 @@ TABLES = {  # a column with the name of a table refers to its rows, the others h
 }
 LEARNT, LOOPS, LIMIT = 4, range(1, 9), 1_000_000  # loops of a plan; steps after which a query is given up
 NETWORKS = {
-    "tree": TypedNetworkConfig(input_size=64, hidden_size=64, dropout=0.0),
+    "tree": TypedNetworkConfig(binarise=True, arity=2, input_size=64, hidden_size=64, dropout=0.0),
     "sequence": TypedNetworkConfig(arity=1, input_size=64, hidden_size=64, dropout=0.0),
 }
 
@@ -228,12 +229,13 @@ def network(name: str, parts: list[list[TreeExample]], epochs: int, seed: int) -
     """The answers of a network to the last part, and the number of its parameters."""
     learnt, held_out, asked = ([in_order(each) for each in part] if name == "sequence" else part for part in parts)
     options = TreeTraining(
-        epochs=epochs, batch=32, optimizer="adam", learning_rate=4e-3, schedule="cosine", clip=1.0, seed=seed
+        epochs=epochs, batch=32, optimizer="adam", learning_rate=7e-3, schedule="cosine", clip=1.0, seed=seed
     )
     model = fit(lambda: TypedTreeObjective(NETWORKS[name], options, learnt, held_out), options).model
     return model.predict((each.tree for each in asked), 128), sum(each.numel() for each in model.parameters())
 
 
+@threadpool_limits.wrap(1)  # as the networks
 def boosting(parts: list[list[TreeExample]], seed: int) -> list[float]:
     """The answers of gradient boosting over the counts of the nodes, and the sums and maxima of their numbers."""
     columns = DictVectorizer(sparse=False)
