@@ -35,7 +35,7 @@ EXPECTED = {
     "method_names.py": Expected(
         ["The plot is in names.png"],
         {"names.png": "PNG"},
-        ("--every=60", "--count=60", "--epochs=1", "--seeds=1", "--out=names.png"),
+        ("--every=25", "--count=60", "--epochs=1", "--seeds=1", "--out=names.png"),
     ),
     "own_cell.py": Expected(
         [
@@ -57,6 +57,11 @@ EXPECTED = {
         ["The plot is in logic.png"],
         {"logic.png": "PNG"},
         ("--count=200", "--epochs=1", "--seeds=1", "--out=logic.png"),
+    ),
+    "query_plans.py": Expected(
+        ["The plot is in plans.png"],
+        {"plans.png": "PNG"},
+        ("--count=80", "--epochs=1", "--seeds=1", "--out=plans.png"),
     ),
     "shapes.py": Expected(["shape          answer       cell       held out"], {}),
     "step_by_step.py": Expected(

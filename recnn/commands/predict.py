@@ -1,4 +1,4 @@
-"""`recnn predict`: a label for each node of a tree with its probability, or the relation of two sentences."""
+"""`recnn predict`: a label for each node of a tree with its probability, numbers, or the relation of two sentences."""
 
 from __future__ import annotations
 
@@ -81,6 +81,8 @@ def predict(
     A model of pairs takes the sentences two by two, or those of --pairs; - reads pairs from standard input, with a tab
     between the sentences of a line. Their relatedness is printed, or their entailment with its probability.
 
+    A model of numbers, such as a saved regressor of `recnn.sklearn`, prints those of each sentence before it.
+
     A model of trees of typed nodes takes --trees FILE, as `recnn convert` writes it.
     """
     if (trees is not None) + (pairs is not None) + bool(sentences) != 1:
@@ -88,8 +90,11 @@ def predict(
     if picture is not None and as_json:
         raise typer.BadParameter("cannot be combined with --json", param_hint="--picture")
     found = read_model(model, recnn.Model, device)
-    if not isinstance(found, recnn.TreeClassifier | recnn.PairModel | recnn.TypedTreeModel):
-        raise ModelError(f"{model}: expected a model of kind 'trees', 'typed_trees' or 'pairs', got {found.kind!r}")
+    if not isinstance(found, recnn.TreeClassifier | recnn.TreeRegressor | recnn.PairModel | recnn.TypedTreeModel):
+        kinds = "'trees', 'regression', 'typed_trees' or 'pairs'"
+        raise ModelError(f"{model}: expected a model of kind {kinds}, got {found.kind!r}")
+    if isinstance(found, recnn.TreeRegressor) and picture is not None:
+        raise typer.BadParameter("not for a model of numbers", param_hint="--picture")
     if isinstance(found, recnn.PairModel) and (trees is not None or picture is not None):
         raise typer.BadParameter("not for a model of pairs", param_hint="--trees, --picture")
     if not isinstance(found, recnn.PairModel) and pairs is not None:
@@ -104,8 +109,25 @@ def predict(
             loaded = load_parser(parser or found.own_parser(roots=True), max_edges, timeout)
             predict_pairs(found, read_pairs(sentences, pairs, failures), loaded, tokens, failures, as_json)
             return
+        if isinstance(found, recnn.TreeRegressor):
+            parser = parser or found.config.root_parser
         fitted = fitted_trees(found, failures, sentences, trees, parser, tokens, max_edges, timeout)
-        _predict_nodes(found, fitted, picture, as_json)
+        if isinstance(found, recnn.TreeRegressor):
+            _predict_numbers(found, fitted, as_json)
+        else:
+            _predict_nodes(found, fitted, picture, as_json)
+
+
+def _predict_numbers(model: recnn.TreeRegressor, trees: Iterator[Tree], as_json: bool) -> None:
+    """Print the numbers of each tree and its words."""
+    for some in in_chunks(trees):
+        for tree, numbers in zip(some, model.predict(some), strict=True):
+            words = parsers.words_of(tree)
+            if as_json:
+                print_json({"sentence": " ".join(words), "words": words, "prediction": numbers})
+            else:
+                shown = " ".join(f"{number:.4g}" for number in numbers)
+                print(shown, printable(shown_words(words, 1, len(words))), sep="\t")  # as those of pairs
 
 
 def _predict_nodes(model: recnn.TreeClassifier, trees: Iterator[Tree], picture: Path | None, as_json: bool) -> None:
@@ -130,7 +152,7 @@ def _predict_nodes(model: recnn.TreeClassifier, trees: Iterator[Tree], picture: 
 
 
 def fitted_trees(
-    model: recnn.TreeClassifier,
+    model: recnn.TreeClassifier | recnn.TreeRegressor,
     failures: Failures,
     sentences: list[str] | None,
     trees: Path | None,
@@ -159,7 +181,9 @@ def _parsed(
             yield found
 
 
-def _fitted(model: recnn.TreeClassifier, trees: Iterable[Tree], failures: Failures) -> Iterator[Tree]:
+def _fitted(
+    model: recnn.TreeClassifier | recnn.TreeRegressor, trees: Iterable[Tree], failures: Failures
+) -> Iterator[Tree]:
     """Binarise trees for the model; those that cannot be are added to ``failures``."""
     for tree in trees:
         try:

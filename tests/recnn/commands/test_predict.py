@@ -12,6 +12,7 @@ import recnn as package
 from corpora import bundled_sentiment
 from parsers import brackets, constituents, words_of
 from recnn.data.parsing import trees_over
+from recnn.sklearn import SentenceRegressor
 from tests.command_line import process, recnn
 
 SENTENCE = "the plot is not very funny ."
@@ -147,3 +148,28 @@ def test_a_picture_of_any_number_of_trees_but_not_of_a_treebank(run, tmp_path):
     assert (status, out) == (1, "")
     assert err == "recnn: many.svg: expected at most 100 trees to draw\n"
     assert not (tmp_path / "many.svg").exists()
+
+
+def test_a_regressor_of_scikit_learn_predicts_numbers(tmp_path):
+    texts = ["a fine film", "a dull plot"]
+    network = {"parser": "balanced", "hidden_size": 6, "input_size": 5, "epochs": 2, "random_state": 0}
+    for name, y in (("one", [4.0, 2.0]), ("two", [[4.0, 1.0], [2.0, 3.0]])):
+        regressor = SentenceRegressor(**network).fit(texts * 3, y * 3)
+        regressor.model_.save(tmp_path / name)
+        expected = regressor.predict(texts).reshape(2, -1)
+        status, out, err = recnn("predict", tmp_path / name, *texts)
+        assert (status, err) == (0, "")
+        assert out.splitlines() == [
+            " ".join(f"{number:.4g}" for number in row) + f"\t{text}" for row, text in zip(expected, texts, strict=True)
+        ]
+    status, out, err = recnn("predict", "--json", tmp_path / "two", *texts)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [one["sentence"] for one in found] == texts
+    assert [one["prediction"] for one in found] == [pytest.approx(row.tolist(), abs=1e-5) for row in expected]
+    status, out, err = recnn("predict", tmp_path / "one", "a film", "")
+    assert (status, len(out.splitlines()), err) == (1, 1, "recnn: sentence '': no words\n")
+    assert recnn("predict", tmp_path / "one", "a film", "--picture", tmp_path / "film.svg")[0] == 2
+    (tmp_path / "data.txt").write_text("4\ta film\n")
+    status, out, err = recnn("evaluate", tmp_path / "one", tmp_path / "data.txt")
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "got 'regression'" in err
