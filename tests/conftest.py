@@ -11,7 +11,8 @@ from hypothesis import settings  # nothing before this imports dgl
 import recnn
 
 # How long an example takes says something about the machine.
-settings.register_profile("recnn", deadline=None)
+# Half of the usual number, for the time of a run; `--hypothesis-profile=default` has all.
+settings.register_profile("recnn", deadline=None, max_examples=50)
 settings.load_profile("recnn")
 
 
