@@ -94,7 +94,7 @@ def test_a_device_that_is_not_there_is_one_line(use, folder, monkeypatch):
 
 
 def test_every_command_that_takes_a_model_is_here():
-    """All but `parse`, `convert`, `data`, `serve` (tests/recnn/serve) and those that train, whose settings have the device."""
+    """All but `parse`, `convert`, `data`, the page of `serve`, and those that train, whose settings have the device."""
     found = set()
     for name, command in COMMANDS.items():
         made = loaded(name, command)
