@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
-from recnn.data.datasets import batch_of, without_tables
+from recnn.data.datasets import without_tables
+from recnn.data.graph_store import GraphStore
 from recnn.settings import TreeTask
 from recnn.trees.files import TreeExample
 from recnn.trees.graphs import typed_tree_to_graph
@@ -152,15 +153,18 @@ class TypedTreeDataset(Dataset["DGLGraph"]):
         self, examples: Sequence[TreeExample], targets: TypedTreeTargets, graph: Callable[[TypedTree], DGLGraph]
     ) -> None:
         table = Vocabulary(targets.labels, unknown=None)
-        self._graphs = []
-        for name, example in _named(examples):
-            try:
-                made = graph(example.tree)
-            except InputError as error:
-                raise InputError(f"{name}: {error}") from None
-            made.ndata["target"] = targets.tensor(name, example, table)[made.ndata["row"]]
-            self._graphs.append(without_tables(made))
-        self.sizes = [graph.num_nodes() for graph in self._graphs]
+
+        def graphs() -> Iterator[DGLGraph]:
+            for name, example in _named(examples):
+                try:
+                    made = graph(example.tree)
+                except InputError as error:
+                    raise InputError(f"{name}: {error}") from None
+                made.ndata["target"] = targets.tensor(name, example, table)[made.ndata["row"]]
+                yield without_tables(made)
+
+        self._graphs = GraphStore(graphs())
+        self.sizes = self._graphs.sizes
 
     def __len__(self) -> int:
         return len(self._graphs)
@@ -169,7 +173,7 @@ class TypedTreeDataset(Dataset["DGLGraph"]):
         return iter(self._graphs)
 
     def __getitem__(self, index: list[int]) -> DGLGraph:
-        return batch_of([self._graphs[one] for one in index])
+        return self._graphs.batch(index)
 
 
 class TypedTreeGraphs(NamedTuple):

@@ -19,7 +19,8 @@ from corpora.vocabulary import Vocabulary
 from parsers.errors import InputError
 from parsers.trees import words_of
 from recnn.data.batches import TreeBatches, loader
-from recnn.data.datasets import batch_of, without_tables
+from recnn.data.datasets import without_tables
+from recnn.data.graph_store import GraphStore
 from recnn.models.config import TranslationConfig
 from recnn.models.translation import END, START, Translator
 from recnn.training.objectives.base import (
@@ -120,17 +121,17 @@ class TextDataset(Dataset[Texts]):
     """
 
     def __init__(self, pairs: Sequence[TextPair], model: Translator) -> None:
-        self._graphs = [without_tables(graph) for graph in model.graphs([pair.source for pair in pairs])]
+        self._graphs = GraphStore(map(without_tables, model.graphs([pair.source for pair in pairs])))
         start, end = model.target.index(START), model.target.index(END)
         self._targets = [torch.tensor([start, *model.indices(pair.target), end]) for pair in pairs]
         self._references = [pair.references for pair in pairs]
-        self.sizes = [graph.num_nodes() for graph in self._graphs]
+        self.sizes = self._graphs.sizes
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __getitem__(self, index: list[int]) -> Texts:
-        forest = batch_of([self._graphs[one] for one in index])
+        forest = self._graphs.batch(index)
         targets = [self._targets[one] for one in index]
         read = pad_sequence([target[:-1] for target in targets])
         write = pad_sequence([target[1:] for target in targets], padding_value=IGNORED)

@@ -1,0 +1,239 @@
+"""Many graphs in a few arrays, in memory or in a folder, from which batches are made.
+
+A graph of DGL takes some 20 kB besides its data. Here the edges and the data of all graphs are concatenated, each in
+the smallest type of integer that holds its values: for trees of words, some 10 bytes per node.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from corpora.parts import part_beside, replace_folder, sweep
+from parsers.errors import InputError
+from recnn.graphs import _dgl
+from recnn.graphs.schedule import schedule
+
+if TYPE_CHECKING:
+    from recnn.graphs._dgl import DGLGraph
+
+_AT_ONCE = 512  # graphs that are in memory while arrays are made
+_FORMAT = 1
+_HEADER = "graphs.json"
+_NODES, _EDGES, _CHILD, _PARENT = "nodes", "edges", "child", "parent"
+"""Arrays of the numbers of nodes and edges of each graph, and of the two ends of each edge."""
+
+
+class GraphStore(Sequence["DGLGraph"]):
+    """Graphs, each of which is made when it is asked for; `batch` makes several at once.
+
+    Args:
+        graphs: graphs with the same names of node and edge data, iterated over once.
+        folder: folder for the arrays, which are then mapped into memory; None for arrays in memory. While they are
+            written, some 500 graphs are in memory. An existing folder of graphs is replaced.
+
+    Raises:
+        ValueError: the graphs have different data.
+        OSError: the folder cannot be written; an existing one is as it was.
+    """
+
+    def __init__(self, graphs: Iterable[DGLGraph], folder: str | Path | None = None) -> None:
+        pieces = _pieces(iter(graphs))
+        if folder is None:
+            self._set(_joined(list(pieces), _in_memory))
+        else:
+            _write(pieces, Path(folder))
+            self._set(_read(Path(folder)))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> GraphStore:
+        """Open the arrays in a folder, which are read when they are needed.
+
+        Raises:
+            InputError: the folder is not one of graphs, or is damaged, or of another version.
+            OSError: it cannot be read.
+        """
+        store = cls.__new__(cls)
+        store._set(_read(Path(folder)))
+        return store
+
+    def _set(self, arrays: _Arrays) -> None:
+        self._arrays = arrays
+        self.sizes: list[int] = arrays.values[_NODES].tolist()
+        self._begin = {name: _begins(arrays.values[name]) for name in (_NODES, _EDGES)}
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the arrays in bytes."""
+        return sum(values.nbytes for values in self._arrays.values.values())
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"graph {index} of {len(self)}")
+        return self._forest([index % len(self)])
+
+    def batch(self, index: Sequence[int]) -> DGLGraph:
+        """Return several graphs as one, as `dgl.batch` does, with its levels."""
+        forest = self._forest(index)
+        schedule(forest)  # kept on the forest, also if the batch is sent from another process
+        return forest
+
+    def column(self, name: str) -> torch.Tensor:
+        """Return the node data of all graphs by this name."""
+        return torch.from_numpy(self._arrays.values[f"node {name}"].astype(self._arrays.types[f"node {name}"]))
+
+    def _forest(self, index: Sequence[int]) -> DGLGraph:
+        values, chosen = self._arrays.values, np.asarray(index, dtype=np.int64)
+        counts = {name: values[name][chosen].astype(np.int64) for name in (_NODES, _EDGES)}
+        rows = {name: _rows(self._begin[name][chosen], count) for name, count in counts.items()}
+        shift = np.repeat(_begins(counts[_NODES]), counts[_EDGES])
+        ends = (torch.from_numpy(values[end][rows[_EDGES]] + shift) for end in (_CHILD, _PARENT))
+        forest = _dgl.graph(tuple(ends), num_nodes=int(counts[_NODES].sum()))
+        if len(chosen) > 1:
+            forest.set_batch_num_nodes(torch.from_numpy(counts[_NODES]))
+            forest.set_batch_num_edges(torch.from_numpy(counts[_EDGES]))
+        for key, dtype in self._arrays.types.items():
+            kind, name = key.split(" ", 1)
+            of_nodes = kind == "node"
+            data = values[key][rows[_NODES if of_nodes else _EDGES]].astype(dtype)
+            (forest.ndata if of_nodes else forest.edata)[name] = torch.from_numpy(data)
+        return forest
+
+
+class _Arrays(NamedTuple):
+    """Arrays by name: `_NODES` and `_EDGES` (graphs,), `_CHILD` and `_PARENT` (edges,), "node NAME", "edge NAME"."""
+
+    values: Mapping[str, NDArray[Any]]
+    types: Mapping[str, str]
+    """Types of the node and edge data in the graphs."""
+
+
+def _pieces(graphs: Iterator[DGLGraph]) -> Iterator[_Arrays]:
+    """Yield the arrays of some graphs after the other."""
+    first = next(graphs, None)
+    types = {} if first is None else _types_of(first)
+    yield _arrays_of([] if first is None else [first], types)
+    while some := list(islice(graphs, _AT_ONCE)):
+        for graph in some:
+            if (found := _types_of(graph)) != types:
+                raise ValueError(f"expected graphs with the data {', '.join(types)}, got one with {', '.join(found)}")
+        yield _arrays_of(some, types)
+
+
+def _arrays_of(graphs: Sequence[DGLGraph], types: Mapping[str, str]) -> _Arrays:
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (_CHILD, _PARENT, *types)}
+    for graph in graphs:
+        child, parent = graph.edges()
+        parts[_CHILD].append(child.numpy())
+        parts[_PARENT].append(parent.numpy())
+        for kind, name, value in _data_of(graph):
+            parts[f"{kind} {name}"].append(value.numpy())
+    counts = {
+        _NODES: np.array([graph.num_nodes() for graph in graphs]),
+        _EDGES: np.array([graph.num_edges() for graph in graphs]),
+    }
+    values = {**counts, **{name: np.concatenate(some or [np.zeros(0, np.int8)]) for name, some in parts.items()}}
+    return _Arrays({name: _smallest(value) for name, value in values.items()}, types)
+
+
+def _types_of(graph: DGLGraph) -> dict[str, str]:
+    return {f"{kind} {name}": str(value.numpy().dtype) for kind, name, value in _data_of(graph)}
+
+
+def _data_of(graph: DGLGraph) -> Iterator[tuple[str, str, torch.Tensor]]:
+    yield from (("node", name, graph.ndata[name]) for name in sorted(graph.ndata))
+    yield from (("edge", name, graph.edata[name]) for name in sorted(graph.edata))
+
+
+def _smallest(values: NDArray[Any]) -> NDArray[Any]:
+    """Convert integers to the smallest type that holds them."""
+    if values.dtype.kind != "i":
+        return values
+    bounds = (values.min(), values.max()) if values.size else (0, 0)
+    fits = (t for t in (np.int8, np.int16, np.int32) if np.iinfo(t).min <= bounds[0] and bounds[1] <= np.iinfo(t).max)
+    return values.astype(next(fits, np.int64))
+
+
+def _begins(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """Return where each of the parts begins that have these numbers of rows."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    return ends - counts
+
+
+def _rows(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of parts, one part after the other."""
+    return np.arange(counts.sum()) + np.repeat(begins - _begins(counts), counts)
+
+
+def _joined(pieces: Sequence[_Arrays], new: Callable[[str, Any, tuple[int, ...]], NDArray[Any]]) -> _Arrays:
+    """Concatenate arrays in new ones, each of which ``new`` makes from its name, type and shape."""
+    values = {}
+    for name in pieces[0].values:
+        parts = [piece.values[name] for piece in pieces]
+        shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
+        values[name] = np.concatenate(parts, out=new(name, np.result_type(*parts), shape))
+    return _Arrays(values, pieces[0].types)
+
+
+def _in_memory(name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.empty(shape, dtype)
+
+
+def _write(pieces: Iterable[_Arrays], folder: Path) -> None:
+    """Write arrays to a folder, which is there when it is complete."""
+    if folder.exists() and not (folder / _HEADER).is_file():
+        raise InputError(f"{folder}: exists, and is not a folder of graphs: choose another name")
+    sweep(folder)
+    part = part_beside(folder)
+    try:
+        kept = [_saved(piece, part / f"piece{number}") for number, piece in enumerate(pieces)]
+        found = _joined(kept, partial(_on_disk, part))
+        del kept
+        header = {"format": _FORMAT, "types": found.types, "arrays": sorted(found.values)}
+        for number in count():
+            if not (part / f"piece{number}").exists():
+                break
+            shutil.rmtree(part / f"piece{number}")
+        (part / _HEADER).write_text(json.dumps(header, indent=1) + "\n", "utf-8")
+        replace_folder(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _saved(arrays: _Arrays, folder: Path) -> _Arrays:
+    """Write arrays to a folder, and return them mapped into memory."""
+    folder.mkdir(parents=True)
+    for name, values in arrays.values.items():
+        np.save(folder / f"{name}.npy", values)
+    return _Arrays({name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays.values}, arrays.types)
+
+
+def _on_disk(folder: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
+
+
+def _read(folder: Path) -> _Arrays:
+    try:
+        header = json.loads((folder / _HEADER).read_text("utf-8"))
+        if header["format"] != _FORMAT:
+            raise InputError(f"{folder}: graphs of format {header['format']}, expected {_FORMAT}: prepare them anew")
+        values = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in header["arrays"]}
+        return _Arrays(values, header["types"])
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{folder}: not a folder of graphs: {Path(error.filename).name} is missing") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder}: damaged: {str(error).splitlines()[0]}: prepare the graphs anew") from None
