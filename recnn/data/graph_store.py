@@ -170,8 +170,8 @@ def _smallest(values: NDArray[Any]) -> NDArray[Any]:
 
 def _begins(counts: NDArray[Any]) -> NDArray[np.int64]:
     """Return where each of the parts begins that have these numbers of rows."""
-    ends = np.cumsum(counts, dtype=np.int64)
-    return ends - counts
+    begins: NDArray[np.int64] = np.cumsum(counts, dtype=np.int64) - counts
+    return begins
 
 
 def _rows(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
