@@ -10,14 +10,13 @@ from parsers.errors import InputError
 from recnn.commands.common import folder_of, part_of, prepared
 from recnn.commands.train import trains
 from recnn.data.parsing import fitting
-from recnn.data.sources import BracketData, FolderData, ListOpsData, Preparation, SentimentData
+from recnn.data.sources import BracketData, ListOpsData, Preparation, SentenceData, SentimentData, Storage
 from recnn.models.config import PhraseNetworkConfig, TreeConfig
 from recnn.settings import values_of
 from recnn.training.options import TreeTraining, WordTraining
 
 if TYPE_CHECKING:
-    from nltk import Tree
-
+    from recnn.data.tree_store import TreeStore
     from recnn.training.objectives.base import Objective
 
 
@@ -34,14 +33,15 @@ def sentiment(
     Treebank; a small treebank of that kind is bundled. The run saves the models initial, best and last, metrics.csv and
     curves.png in its folder. An interrupted run continues with --resume and ends with the same weights.
     """
-    parts = [
-        list(corpora.bundled_sentiment(part))
-        if data.data is None
-        else list(read_labelled_trees(part_of(data.data, part), "sst"))
+    from recnn.data.tree_store import TreeStore
+
+    read = (
+        corpora.bundled_sentiment(part) if data.data is None else read_labelled_trees(part_of(data.data, part), "sst")
         for part in ("train", "dev")
-    ]
+    )
+    parts = [TreeStore(trees, data.on_disk) for trees in read]
     labels = tuple(corpora.SENTIMENTS)
-    return _objective(network, words, training, parts, labels, "sst", data.targets, data.ordinal)
+    return _objective(network, words, training, parts, labels, "sst", data, data.targets, data.ordinal)
 
 
 @trains("treebank", data=BracketData, network=PhraseNetworkConfig, words=WordTraining, training=TreeTraining)
@@ -55,13 +55,13 @@ def treebank(
     than --arity are binarised: the uppermost of the new nodes has the label, the others have none. With --arity sum
     they stay as they are.
     """
-    parts = _read(data.data, "trees", network, data)
-    return _objective(network, words, training, parts, _labels_of(parts), "trees", data.targets)
+    parts = _read(data, "trees", network, data)
+    return _objective(network, words, training, parts, _labels_of(parts), "trees", data, data.targets)
 
 
-@trains("sentences", data=FolderData, network=PhraseNetworkConfig, words=WordTraining, training=TreeTraining)
+@trains("sentences", data=SentenceData, network=PhraseNetworkConfig, words=WordTraining, training=TreeTraining)
 def sentences(
-    data: FolderData, network: PhraseNetworkConfig, words: WordTraining, training: TreeTraining
+    data: SentenceData, network: PhraseNetworkConfig, words: WordTraining, training: TreeTraining
 ) -> "Objective":
     """Predict the label of a sentence.
 
@@ -69,8 +69,8 @@ def sentences(
     which --model sequence does not use. For given dependency trees and --arity sum, --data takes train.conllu (or
     train.toks and train.parents) with a label on each line of train.labels, and the same for dev.
     """
-    parts = _read(data.data, "sentences", network)
-    return _objective(network, words, training, parts, _labels_of(parts), "sentences", "roots")
+    parts = _read(data, "sentences", network)
+    return _objective(network, words, training, parts, _labels_of(parts), "sentences", data, "roots")
 
 
 @trains("listops", data=ListOpsData, network=PhraseNetworkConfig, words=WordTraining, training=TreeTraining)
@@ -83,48 +83,54 @@ def listops(
     brackets.
     """
     if data.data is not None:
-        parts = _read(data.data, "listops", network)
+        parts = _read(data, "listops", network)
     else:
+        from recnn.data.tree_store import TreeStore
+
         sizes = data.count, max(100, data.count // 10)
         # Both parts are cut from one sequence without repetitions, so that they are disjoint.
         both = corpora.generate_listops(sum(sizes), training.seed, max_length=data.max_length)
         try:
-            trees = [corpora.listops_tree(expression.tree) for expression in both]
+            trees = TreeStore((corpora.listops_tree(expression.tree) for expression in both), data.on_disk)
         except ValueError as error:
             raise InputError(f"--count {data.count} --max-length {data.max_length}: {error}") from None
-        Random(training.seed).shuffle(trees)  # the later ones are longer, see `generate_listops`
-        parts = [trees[: sizes[0]], trees[sizes[0] :]]
-    return _objective(network, words, training, parts, tuple("0123456789"), "listops", data.targets)
+        order = list(range(len(trees)))
+        Random(training.seed).shuffle(order)  # the later ones are longer, see `generate_listops`
+        parts = [trees.select(order[: sizes[0]]), trees.select(order[sizes[0] :])]
+    return _objective(network, words, training, parts, tuple("0123456789"), "listops", data, data.targets)
 
 
 def _objective(
     network: PhraseNetworkConfig,
     words: WordTraining,
     training: TreeTraining,
-    parts: "list[list[Tree]]",
+    parts: "list[TreeStore]",
     labels: tuple[str, ...],
     form: Form,
+    storage: Storage,
     targets: Literal["all", "roots"],
     ordinal: float = 0.0,
 ) -> "Objective":
     from recnn.training.objectives.trees import TreeObjective
 
     config = TreeConfig(labels, ordinal=ordinal, form=form, **values_of(network))
-    return TreeObjective(config, training, parts[0], parts[1], words, targets)
+    return TreeObjective(config, training, parts[0], parts[1], words, targets, on_disk=storage.on_disk)
 
 
 def _read(
-    folder: str | None,
+    data: SentenceData | BracketData | ListOpsData,
     form: Literal["trees", "listops", "sentences"],
     network: PhraseNetworkConfig,
     preparation: Preparation = _AS_READ,
-) -> "list[list[Tree]]":
-    files = [part_of(folder_of(folder), part) for part in ("train", "dev")]
+) -> "list[TreeStore]":
+    from recnn.data.tree_store import TreeStore
+
+    files = [part_of(folder_of(data.data), part) for part in ("train", "dev")]
     read = (prepared(read_labelled_trees(file, form, network.root_parser), preparation, file) for file in files)
-    return [[fitting(tree, network.max_children) for tree in trees] for trees in read]
+    return [TreeStore((fitting(tree, network.max_children) for tree in trees), data.on_disk) for trees in read]
 
 
-def _labels_of(parts: "list[list[Tree]]") -> tuple[str, ...]:
+def _labels_of(parts: "list[TreeStore]") -> tuple[str, ...]:
     """Collect the labels of all nodes, most frequent first, with those that only validation trees have."""
     nodes = (c.node for trees in parts for tree in trees for c in parsers.constituents(tree))
     found = (node.label() for node in nodes if not isinstance(node, str))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 import torch
@@ -71,11 +72,13 @@ class TreeDataset(Dataset["DGLGraph"]):
         targets: nodes that have targets: "all" with a label, or only the "roots".
         subwords: number of hash buckets of character n-grams, as in the model's configuration; if not 0, the graphs
             have node data ``pieces`` (see `recnn.data.subwords`).
-        folder: folder for the graphs, if they do not fit the memory, see `recnn.data.graph_store.GraphStore`.
+        on_disk: keep the graphs in temporary files, mapped into memory, in the folder that the environment variable
+            TMPDIR names; they vanish with the data set.
 
     Raises:
         InputError: a tree has a label that is not in ``labels``, or is malformed.
         ValueError: ``targets`` is neither "all" nor "roots".
+        OSError: the temporary files cannot be written.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class TreeDataset(Dataset["DGLGraph"]):
         labels: Vocabulary,
         targets: Targets = "all",
         subwords: int = 0,
-        folder: str | Path | None = None,
+        on_disk: bool = False,
     ) -> None:
         if targets not in ("all", "roots"):
             raise ValueError(f"targets must be 'all' or 'roots', got {targets!r}")
@@ -100,7 +103,11 @@ class TreeDataset(Dataset["DGLGraph"]):
                     add_pieces(graph, words_of(tree), subwords)
                 yield graph
 
-        self._graphs = GraphStore(graphs(), folder)
+        if on_disk:
+            with TemporaryDirectory(prefix="recnn-") as folder:  # removed at once; the files stay mapped
+                self._graphs = GraphStore(graphs(), Path(folder) / "graphs")
+        else:
+            self._graphs = GraphStore(graphs())
         self.sizes = self._graphs.sizes
 
     def __len__(self) -> int:

@@ -21,7 +21,25 @@ class FolderData:
 
 
 @dataclass(frozen=True, config=STRICT)
-class TreebankData(FolderData):
+class Storage:
+    """Where examples are kept during the training."""
+
+    on_disk: Annotated[
+        bool,
+        Field(
+            description="Keep the examples in temporary files (in the folder TMPDIR) instead of in memory, if they are "
+            "many millions of words."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, config=STRICT)
+class SentenceData(Storage, FolderData):
+    """Sentences with labels."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class TreebankData(Storage, FolderData):
     """Trees with labels."""
 
     targets: Annotated[Literal["all", "roots"], Field(description="Nodes whose labels are learnt.")] = "all"
@@ -60,7 +78,7 @@ class SentimentData(TreebankData):
 
 
 @dataclass(frozen=True, config=STRICT)
-class ListOpsData:
+class ListOpsData(Storage):
     """Expressions of ListOps, from files or generated."""
 
     data: Annotated[

@@ -68,9 +68,9 @@ class TreeClassifier(PhraseModel, kind="trees"):
             return ListOpsParser()
         return super().own_parser(roots)
 
-    def dataset(self, trees: Iterable[Tree], targets: Targets = "all") -> TreeDataset:
-        """Make a data set of labelled trees, with the model's vocabulary and labels."""
-        return TreeDataset(trees, self.vocabulary, self.labels, targets, self.config.subwords)
+    def dataset(self, trees: Iterable[Tree], targets: Targets = "all", on_disk: bool = False) -> TreeDataset:
+        """Make a data set of labelled trees, with the model's vocabulary and labels, see `TreeDataset`."""
+        return TreeDataset(trees, self.vocabulary, self.labels, targets, self.config.subwords, on_disk)
 
     @torch.no_grad()
     def probabilities(self, trees: Sequence[Tree]) -> list[Tensor]:

@@ -50,6 +50,7 @@ class TreeObjective(Objective, kind="trees"):
         targets: train on "all" nodes with a label, or only on the "roots"; validation uses all.
         class_weights: (C,) weight of each class in the loss.
         model: model to continue with; by default a new one.
+        on_disk: keep the data sets in temporary files, see `recnn.data.datasets.TreeDataset`.
 
     Raises:
         InputError: there are no trees, no node has a target, a label is not in the configuration, or the file of
@@ -68,14 +69,15 @@ class TreeObjective(Objective, kind="trees"):
         targets: Targets = "all",
         class_weights: Tensor | None = None,
         model: TreeClassifier | None = None,
+        on_disk: bool = False,
     ) -> None:
         if not trees or (held_out is not None and not held_out):
             raise InputError(f"there are no trees to {'validate on' if trees else 'train on'}")
         self.training = training
         self.model = _new_model(config, trees, words or WordTraining()) if model is None else model
         self.model.head.class_weights = class_weights
-        self.data = self.model.dataset(trees, targets)
-        self.dev = self.model.dataset(held_out or ())
+        self.data = self.model.dataset(trees, targets, on_disk)
+        self.dev = self.model.dataset(held_out or (), on_disk=on_disk)
         for name, data in (("train", self.data), ("validate", self.dev)):
             if data.sizes and not (data.targets() >= 0).any():
                 raise InputError(f"no node of the trees to {name} on has a target")

@@ -27,7 +27,7 @@ from tests.command_line import recnn, unframed
 TASKS = {
     "sentiment": [PhraseNetworkConfig, WordTraining, sources.SentimentData, TreeTraining],
     "treebank": [PhraseNetworkConfig, WordTraining, sources.BracketData, TreeTraining],
-    "sentences": [PhraseNetworkConfig, WordTraining, sources.FolderData, TreeTraining],
+    "sentences": [PhraseNetworkConfig, WordTraining, sources.SentenceData, TreeTraining],
     "listops": [PhraseNetworkConfig, WordTraining, sources.ListOpsData, TreeTraining],
     "trees": [TypedNetworkConfig, WordTraining, sources.TypedTreeData, TreeTraining],
     "relatedness": [PairNetworkConfig, WordTraining, sources.FolderData, TreeTraining],

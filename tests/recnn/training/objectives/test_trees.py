@@ -102,3 +102,11 @@ def test_what_tells_data_apart():
     assert objective(trees=TREES[1:] + TREES[:1]).digest()["train"] != one["train"]
     roots = objective(targets="roots").digest()
     assert (roots["train"] != one["train"], roots["dev"] == one["dev"]) == (True, True)
+
+
+def test_data_on_disk_are_the_same():
+    config = TreeConfig(LABELS, **SIZES)
+    memory, disk = (TreeObjective(config, TreeTraining(), TREES, DEV, on_disk=on_disk) for on_disk in (False, True))
+    assert memory.digest() == disk.digest()
+    for ours, theirs in zip(memory.batches(0), disk.batches(0), strict=True):
+        assert ours.ndata["target"].tolist() == theirs.ndata["target"].tolist()
