@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import torch
@@ -109,7 +112,22 @@ def loader(data: Dataset[Any], batches: TreeBatches, workers: int = 0) -> DataLo
         num_workers=workers,
         collate_fn=_same,
         generator=random,
+        worker_init_fn=_end_with_parent if workers else None,
     )
+
+
+def _end_with_parent(worker: int) -> None:
+    """End this process, which loads data, soon after the one that started it, even if that is killed.
+
+    torch's own check does not end a process that waits for its parent to take a batch.
+    """
+    Thread(target=_wait_for_end, args=(os.getppid(),), daemon=True).start()
+
+
+def _wait_for_end(parent: int) -> None:
+    while os.getppid() == parent:
+        sleep(1)
+    os._exit(1)
 
 
 def _same(batch: Any) -> Any:

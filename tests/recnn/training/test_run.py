@@ -558,7 +558,7 @@ def test_two_runs_in_one_folder_at_once(tmp_path, how):
             trained(link, resume=True, epochs=2, workers=1)
     finally:
         first.kill()
-        first.communicate()
+        first.communicate(timeout=60)  # until its process that loads data has ended as well
     trained(run, resume=True, epochs=2, workers=1)  # the lock has died with its process
     assert len(metrics(run)) == 2
 
