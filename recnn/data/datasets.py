@@ -97,8 +97,11 @@ class TreeDataset(Dataset["DGLGraph"]):
 
         def graphs() -> Iterator[DGLGraph]:
             for number, tree in enumerate(trees, 1):
-                _check_labels(tree, table, number)
-                graph = _with_targets(tree_to_graph(tree, vocabulary, table), len(labels), targets)
+                try:
+                    graph = _with_targets(tree_to_graph(tree, vocabulary, table), len(labels), targets)
+                except InputError:
+                    _check_labels(tree, table, number)
+                    raise
                 if subwords:
                     add_pieces(graph, words_of(tree), subwords)
                 yield graph

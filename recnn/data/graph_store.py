@@ -125,12 +125,9 @@ class _Arrays(NamedTuple):
 def _pieces(graphs: Iterator[DGLGraph]) -> Iterator[_Arrays]:
     """Yield the arrays of some graphs after the other."""
     first = next(graphs, None)
-    types = {} if first is None else _types_of(first)
+    types = {} if first is None else {name: str(value.dtype) for name, value in _data_of(first).items()}
     yield _arrays_of([] if first is None else [first], types)
     while some := list(islice(graphs, _AT_ONCE)):
-        for graph in some:
-            if (found := _types_of(graph)) != types:
-                raise ValueError(f"expected graphs with the data {', '.join(types)}, got one with {', '.join(found)}")
         yield _arrays_of(some, types)
 
 
@@ -140,8 +137,11 @@ def _arrays_of(graphs: Sequence[DGLGraph], types: Mapping[str, str]) -> _Arrays:
         child, parent = graph.edges()
         parts[_CHILD].append(child.numpy())
         parts[_PARENT].append(parent.numpy())
-        for kind, name, value in _data_of(graph):
-            parts[f"{kind} {name}"].append(value.numpy())
+        data = _data_of(graph)
+        if (found := {name: str(value.dtype) for name, value in data.items()}) != types:
+            raise ValueError(f"expected graphs with the data {', '.join(types)}, got one with {', '.join(found)}")
+        for name, value in data.items():
+            parts[name].append(value)
     counts = {
         _NODES: np.array([graph.num_nodes() for graph in graphs]),
         _EDGES: np.array([graph.num_edges() for graph in graphs]),
@@ -150,13 +150,10 @@ def _arrays_of(graphs: Sequence[DGLGraph], types: Mapping[str, str]) -> _Arrays:
     return _Arrays({name: _smallest(value) for name, value in values.items()}, types)
 
 
-def _types_of(graph: DGLGraph) -> dict[str, str]:
-    return {f"{kind} {name}": str(value.numpy().dtype) for kind, name, value in _data_of(graph)}
-
-
-def _data_of(graph: DGLGraph) -> Iterator[tuple[str, str, torch.Tensor]]:
-    yield from (("node", name, graph.ndata[name]) for name in sorted(graph.ndata))
-    yield from (("edge", name, graph.edata[name]) for name in sorted(graph.edata))
+def _data_of(graph: DGLGraph) -> dict[str, NDArray[Any]]:
+    """Return the data by their names in `_Arrays`."""
+    data = ("node", graph.ndata), ("edge", graph.edata)
+    return {f"{kind} {name}": value.numpy() for kind, view in data for name, value in sorted(view.items())}
 
 
 def _smallest(values: NDArray[Any]) -> NDArray[Any]:
