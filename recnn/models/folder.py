@@ -263,8 +263,7 @@ def _configuration(path: Path, content: bytes, kinds: Mapping[str, type[Model]])
         found = json.loads(content.decode())
         if not isinstance(found, dict) or not isinstance(found.get("recnn"), str):
             raise ValueError(f'expected an object with "recnn": one of {", ".join(kinds)}')
-        if found.get("format") != _FORMAT:
-            raise ValueError(f"this version of recnn reads format {_FORMAT}, got format {found.get('format')!r}")
+        _check_format(found.get("format"))
         name = str(_FORMER_KINDS.get(found["recnn"], found["recnn"]))
         if name not in kinds:
             raise ValueError(f'"recnn" is {name[:40]!r}, expected one of {", ".join(kinds)}')
@@ -272,6 +271,14 @@ def _configuration(path: Path, content: bytes, kinds: Mapping[str, type[Model]])
         if isinstance(config, dict):
             config = {_FORMER_SETTINGS.get(setting, setting): value for setting, value in config.items()}
         return kinds[name], settings_of(kinds[name].Config, config)
+
+
+def _check_format(found: object) -> None:
+    if type(found) is int and found > _FORMAT:
+        problem = f"format {str(found)[:20]}, this version of recnn reads formats up to {_FORMAT}"
+        raise ValueError(f"written by a newer version of recnn ({problem}): install a newer version")
+    if found != _FORMAT:
+        raise ValueError(f'"format" is {found!r:.40}, expected {_FORMAT}')
 
 
 def _kinds() -> dict[str, type[Model]]:
