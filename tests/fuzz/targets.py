@@ -1,0 +1,6 @@
+"""All targets by name."""
+
+from tests.fuzz.cases import Target
+from tests.fuzz.readers import READERS
+
+TARGETS: dict[str, Target] = {**READERS}
