@@ -118,7 +118,7 @@ def _slice(name: str, seed: str, first: int, seconds: float, out: str, work: str
     """Run cases one after the other, in this process; the number of the last one is in a file."""
     os.environ.setdefault("DGLBACKEND", "pytorch")
     warnings.simplefilter("error")
-    from tests.fuzz.cases import limit_memory, mutated, outcome, reduced, write
+    from tests.fuzz.cases import limit_memory, outcome, reduced, write
     from tests.fuzz.targets import TARGETS
 
     target, here, case = TARGETS[name], Path(work), Path(work, "files")
@@ -132,7 +132,7 @@ def _slice(name: str, seed: str, first: int, seconds: float, out: str, work: str
         if time.monotonic() > end:
             return
         random = Random(f"{seed} {name} {number}")
-        files = mutated(random.choice(samples), samples, random)
+        files = target.mutate(random.choice(samples), samples, random)
         (here / "number").write_text(str(number))
         shutil.rmtree(here / "case", ignore_errors=True)
         write(files, here / "case")

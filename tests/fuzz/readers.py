@@ -138,15 +138,14 @@ def _drawn_json() -> list[Files]:
 def _use_tree(tree: Any) -> None:
     """What the commands do with a tree."""
     again = parsers.tree_from_brackets(parsers.brackets(tree))
-    if again != tree:
-        raise Found(f"{tree!r} was read again as {again!r}")
+    if trees.from_nltk(again) != trees.from_nltk(tree):  # trees of nltk are compared by recursion
+        raise Found("another tree was read again")
     if len(tree.leaves()) < 2000:
         tree_to_graph(tree)
         rules = parsers.productions(tree)
         parsers.tree_from_productions(parsers.words_of(tree), rules)
         for change in (parsers.without_functions, parsers.collapse_unaries, parsers.binarise, parsers.without_traces):
             change(tree)
-    trees.from_nltk(tree)
 
 
 def _use_dependencies(sentence: Any) -> None:
