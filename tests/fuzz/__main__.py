@@ -30,7 +30,9 @@ def main() -> None:
     """Run the targets in turns."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--minutes", type=float, default=10, help="time in all (default: 10)")
-    parser.add_argument("--target", action="append", help="name of a target, or its beginning; repeatable (default: all)")
+    parser.add_argument(
+        "--target", action="append", help="name of a target, or its beginning; repeatable (default: all)"
+    )
     parser.add_argument("--seed", type=int, default=None, help="seed of the mutations (default: the time)")
     parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder of the findings (default: fuzz)")
     parser.add_argument("--list", action="store_true", help="print the names of the targets")
@@ -139,7 +141,9 @@ def _slice(name: str, seed: str, first: int, seconds: float, out: str, work: str
         found = outcome(target, files, case)
         if found is None:
             continue
-        folder = Path(out, name, "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in found.place))
+        folder = Path(
+            out, name, "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in found.place)
+        )
         if folder.exists():
             continue
         shutil.rmtree(here / "case")

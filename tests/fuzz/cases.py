@@ -69,7 +69,8 @@ def read(folder: Path) -> Files:
 
 def limit_memory() -> None:
     """Bound the memory of this process from now on."""
-    now = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")) << 10
+    status = Path("/proc/self/status").read_text()
+    now = int(status.partition("VmSize:")[2].split()[0]) << 10
     resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.RLIM_INFINITY))
 
 
@@ -123,13 +124,12 @@ def reduced(target: "Target", files: Files, finding: Finding, folder: Path, seco
 # Mutations.
 
 _TOKENS = [
-    *(b"-1 0 1 2 7 00 1_000 0x10 2147483648 9223372036854775808 18446744073709551616 1e9 1e999 -1e999 nan inf -0.0".split()),
-    b"9" * 5000, b"9" * 30, b"", b"null", b"true", b'""', b"[]", b"{}", b"[[]]", b"_", b"#", b"%", b"<unk>", b"<s>",
-    b"\\", b'"', b"'", b"'''", b"\\ud800", b'"\\ud800"', b"\\N{DUCK}", b"\\x28", b"&#0;", b"&amp;", b"&lol;", b"<!--",
-    b"]]>", b"->", b"|", b"[0.5]", b"?x", b"S", b"\t", b"\n", b"\r", b"\r\n", b"\n\n", b" ", b"\0", b"\x1a", b"\x1b[31m",
-    b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xff", b"\xc0\x80", b"\xed\xa0\x80",
-    *(text.encode() for text in "é é ² ３ ٣ Ⅷ ß İ ﬁ \u2028 \u0085 \ufeff \u202e \u3000 \xa0 \U0001f986 \uffff".split(" ")),
-    b"a" * 10_001,
+    *(b"-1 0 1 2 7 00 1_000 0x10 2147483648 9223372036854775808 18446744073709551616 1e9 1e999 -1e999 nan inf".split()),
+    b"-0.0", b"9" * 5000, b"9" * 30, b"", b"null", b"true", b'""', b"[]", b"{}", b"[[]]", b"_", b"#", b"%", b"<unk>",
+    b"<s>", b"\\", b'"', b"'", b"\'\'\'", b"\\ud800", b'"\\ud800"', b"\\N{DUCK}", b"\\x28", b"&#0;", b"&amp;", b"&lol;",
+    b"<!--", b"]]>", b"->", b"|", b"[0.5]", b"?x", b"S", b"\t", b"\n", b"\r", b"\r\n", b"\n\n", b" ", b"\0", b"\x1a",
+    b"\x1b[31m", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"a" * 10_001,
+    *(letter.encode() for letter in "é²３٣Ⅷßİﬁ\u0301\u2028\x85\ufeff\u202e\u3000\xa0\U0001f986\uffff"),
 ]  # fmt: skip
 _PAIRS = [b"()", b"[]", b"{}", b"<>", b'""']
 _OPEN = [b"(", b"[", b"{", b"(S ", b"<a>", b'{"a":', b"[MAX ", b"( ", b"-", b"not ", b"+", b"a.", b"a(", b"'"]
@@ -256,5 +256,6 @@ def _same(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
 
 
 _WAYS = [
-    _bytes, _bytes, _cut, _repeat, _insert, _insert, _tokens, _tokens, _tokens, _numbers, _splice, _encode, _nest, _same,
-]  # fmt: skip
+    *(_bytes, _bytes, _cut, _repeat, _insert, _insert, _tokens, _tokens, _tokens),
+    *(_numbers, _splice, _encode, _nest, _same),
+]

@@ -40,7 +40,9 @@ def _load_and_predict(folder: Path) -> None:
 
 
 def _model(name: str) -> Target:
-    return Target(lambda: [{f"model/{file}": content for file, content in read(FOLDERS / name).items()}], _load_and_predict)
+    return Target(
+        lambda: [{f"model/{file}": content for file, content in read(FOLDERS / name).items()}], _load_and_predict
+    )
 
 
 def _stores() -> list[Files]:
@@ -73,7 +75,7 @@ def _client() -> Any:
 
 
 def _ask(folder: Path) -> None:
-    method, path, kind, body = ((folder / "request").read_bytes().split(b"\n", 3) + [b"", b"", b""])[:4]
+    method, path, kind, body, *_ = [*(folder / "request").read_bytes().split(b"\n", 3), b"", b"", b""]
     try:
         method_, path_, kind_ = method.decode("ascii"), path.decode("ascii"), kind.decode("ascii")
         request = _client().build_request(method_, path_, content=body, headers={"content-type": kind_})
@@ -91,10 +93,12 @@ def _requests() -> list[Files]:
         {"sentence": "The boy saw her duck", "parser": "duck", "models": ["sentiment-tree", "sentiment-sequence"]},
         {"sentence": "a very good film , and the plot is not dull", "colours": "norm", "width": 400},
         {"sentence": "I saw the boy with the telescope", "parser": "telescope", "models": []},
-        {"sentence": "The \"film\" isn't (very) good: 3.5%...", "parser": "english", "models": ["sentiment-tree"]},
+        {"sentence": 'The "film" isn\'t (very) good: 3.5%...', "parser": "english", "models": ["sentiment-tree"]},
     ]
     posts = [f"POST\n/api/analyse\napplication/json\n{json.dumps(question)}" for question in questions]
-    gets = [f"GET\n{path}\n\n" for path in ("/", "/reference", "/page/page.js", "/api/choices", "/openapi.json?x=1", "/no")]
+    gets = [
+        f"GET\n{path}\n\n" for path in ("/", "/reference", "/page/page.js", "/api/choices", "/openapi.json?x=1", "/no")
+    ]
     return [{"request": text.encode()} for text in (posts * 3 + gets)]
 
 

@@ -61,7 +61,8 @@ PCFG = "S -> NP VP [1.0]\nNP -> 'a' [0.4] | NP NP [0.1] | 'b' [0.5]\nVP -> 'c' [
 FCFG = "% start S\nS -> NP[NUM=?n] VP[NUM=?n]\nNP[NUM=sg] -> 'he'\nNP[NUM=pl,-x] -> 'they'\nVP[NUM=?n] -> V[NUM=?n]\n"
 FCFG += "V[NUM=sg, TENSE=[A=b]] -> 'walks'\nV[NUM=pl] -> 'walk'\n"
 RST = (ROOT / "tests/recnn/trees/test_rhetorical.py").read_text("utf-8").split('"""')
-XML = '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY e "x">]><a b="1"> text <c/>&amp;&e;<![CDATA[<x>]]><!-- c --><d>e</d></a>'
+XML = '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY e "x">]><a b="1"> text <c/>&amp;&e;'
+XML += "<![CDATA[<x>]]><!-- c --><d>e</d></a>"
 HTML = "<!doctype html><html><head><title>T</title><script>if (a<b) {}</script></head><body><p>One<p>Two <br>&eacute;"
 HTML += "<ul><li>x<li>y</ul><table><tr><td>1<td>2</table><!-- c --></body></html>"
 PYTHON = (ROOT / "corpora/echo.py").read_bytes()
@@ -292,7 +293,12 @@ def _pairs() -> list[Files]:
     sides = {f"{side}.{end}": PARENTS[f"x.{end}"] for side in "ab" for end in ("parents", "toks", "rels")}
     return [
         {**sides, "sim.txt": b"3.5\n1\n", "ent.txt": b"NEUTRAL\nENTAILMENT\n"},
-        {"a.conllu": CONLLU.encode(), "b.conllu": CONLLU.encode(), "sim.txt": b"3.5\n1\n", "ent.txt": b"NEUTRAL\nNEUTRAL\n"},
+        {
+            "a.conllu": CONLLU.encode(),
+            "b.conllu": CONLLU.encode(),
+            "sim.txt": b"3.5\n1\n",
+            "ent.txt": b"NEUTRAL\nNEUTRAL\n",
+        },
     ]
 
 
@@ -307,10 +313,14 @@ def _labelled(name: str, form: Any, samples: Sequence[Files]) -> Target:
 
 _CONLLU_LABELS = [{"x.conllu": CONLLU.encode(), "x.labels": b"good\nbad\n"}]
 _LISTOPS = "7\t7\n3\t( ( [MAX 3 ) ] )\n9\t( ( ( [SM 4 ) 5 ) ] )\n2\t[MED 1 2 [FIRST 3 4 ] ]\n"
-_TSV = "good\tThe boy saw her duck .\nbad\ta \"new\" (one)\n"
+_TSV = 'good\tThe boy saw her duck .\nbad\ta "new" (one)\n'
 _VECTORS = "3 2\nthe 1 -2.5e-3\nboy .5 +1\né 0 0 \n"
 _VOCABULARY = '{"unknown": "<unk>", "specials": 2, "size": 4}\n"<unk>"\n"<s>"\n"the"\n"\\u00e9\\n"\n'
-_SENTENCES = ("The boy saw her duck.", 'Mr. O\'Neil isn\'t "here" (yet) -- 3.5% of U.S. $7... and l’été!', "the\nboy\tsaw  her")
+_SENTENCES = (
+    "The boy saw her duck.",
+    "Mr. O'Neil isn't \"here\" (yet) -- 3.5% of U.S. $7... and l’été!",
+    "the\nboy\tsaw  her",
+)
 
 READERS = {
     "trees": Target(
@@ -329,7 +339,9 @@ READERS = {
     "labelled": Target(text(_TSV), each(lambda path: corpora.read_labelled(path))),
     "labelled-sentences": _labelled("x.tsv", "sentences", text(_TSV, name="x.tsv")()),
     "labelled-dependencies": _labelled("x.conllu", "sentences", _CONLLU_LABELS),
-    "listops": Target(text(_LISTOPS), each(lambda path: corpora.read_listops(path), lambda e: corpora.listops_tree(e.tree))),
+    "listops": Target(
+        text(_LISTOPS), each(lambda path: corpora.read_listops(path), lambda e: corpora.listops_tree(e.tree))
+    ),
     "sick": Target(text(SICK), each(lambda path: corpora.read_sick(path))),
     "tree-pairs": Target(_pairs, _read_pairs),
     "text": Target(
@@ -349,9 +361,7 @@ READERS = {
     "grammar-text": Target(text(CFG, PCFG, FCFG, name="x.cfg"), _use_grammar_text),
     "sentence": Target(text(*_SENTENCES), _use_sentence("balanced", "duck")),
     "sentence-english": Target(text(*_SENTENCES), _use_sentence("english")),
-    "python": Target(
-        text(PYTHON, ODD_PYTHON, name="x"), _converter(trees.from_python, _back_to_python, text=False)
-    ),
+    "python": Target(text(PYTHON, ODD_PYTHON, name="x"), _converter(trees.from_python, _back_to_python, text=False)),
     "json": Target(
         lambda: [{"x": one["x.json"]} for one in _drawn_json()] + text(JSON, name="x")(),
         _converter(trees.from_json, _back_to_json, text=False),
