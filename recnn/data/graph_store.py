@@ -6,7 +6,9 @@ the smallest type of integer that holds its values: for trees of words, some 10 
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -200,6 +202,7 @@ def _write(pieces: Iterable[_Arrays], folder: Path) -> None:
     sweep(folder)
     part = part_beside(folder)
     try:
+        part.mkdir(parents=True)
         kept = [_saved(piece, part / f"piece{number}") for number, piece in enumerate(pieces)]
         found = _joined(kept, partial(_on_disk, part))
         del kept
@@ -210,20 +213,31 @@ def _write(pieces: Iterable[_Arrays], folder: Path) -> None:
             shutil.rmtree(part / f"piece{number}")
         (part / _HEADER).write_text(json.dumps(header, indent=1) + "\n", "utf-8")
         replace_folder(part, folder)
+    except OSError as error:
+        if error.filename is None or str(error.filename).startswith(str(part)):  # not the name of the temporary folder
+            error.filename, error.filename2 = str(folder), None
+        raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _saved(arrays: _Arrays, folder: Path) -> _Arrays:
     """Write arrays to a folder, and return them mapped into memory."""
-    folder.mkdir(parents=True)
+    folder.mkdir()
     for name, values in arrays.values.items():
-        np.save(folder / f"{name}.npy", values)
+        buffer = io.BytesIO()  # as NumPy does not notice if the disk is full when a file is closed
+        np.save(buffer, values)
+        (folder / f"{name}.npy").write_bytes(buffer.getbuffer())
     return _Arrays({name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays.values}, arrays.types)
 
 
 def _on_disk(folder: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
+    path = folder / f"{name}.npy"
+    values = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with open(path, "r+b") as file:  # an error if the disk is full, where writing to the array would end the process
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    return values
 
 
 def _read(folder: Path) -> _Arrays:

@@ -49,7 +49,7 @@ def main() -> None:
     seed = time.time_ns() if options.seed is None else options.seed
     end = time.monotonic() + 60 * options.minutes
     counts = _Counts(options.out / "counts.json")
-    print(f"{len(names)} targets, seed {seed}, findings in {options.out}")
+    print(f"{len(names)} targets, seed {seed}, findings in {options.out}", flush=True)
     for number in itertools.count():
         for name in names:
             left = end - time.monotonic()
@@ -101,7 +101,7 @@ def _turn(name: str, seed: str, seconds: float, out: Path, counts: _Counts) -> N
                 _keep(out, name, place, Path(work, "case"), ended.stderr[-5000:])
             counts.add(name, number + 1 - first, used, findings)
             if findings:
-                print(f"{name}: {findings} new findings")
+                print(f"{name}: {findings} new findings", flush=True)
             if not ended.returncode:
                 return
             if not Path(work, "number").exists():

@@ -229,7 +229,8 @@ def _samples(group: str) -> list[Files]:
         arguments = shlex.split(words)
         files: Files = {"arguments": "\n".join(arguments).encode(), "stdin": _DATA[given] if given else b""}
         known = {**_DATA, **(_training_run() if "run" in arguments else {})}
-        files |= {name: content for name, content in known.items() if {name, name.split("/")[0]} & {*arguments}}
+        wanted = {*arguments, *(["data"] if "run" in arguments else [])}
+        files |= {name: content for name, content in known.items() if {name, name.split("/")[0]} & wanted}
         for argument in arguments:
             if argument.startswith("models/"):
                 models = read(FOLDERS / argument.removeprefix("models/"))
@@ -245,7 +246,7 @@ def _mutate(files: Files, samples: Sequence[Files], random: Random) -> Files:
     rest = {name: content for name, content in files.items() if name != "arguments"}
     arguments = files["arguments"].decode("utf-8", "surrogateescape").split("\n")
     if random.random() < 0.7:
-        rest = mutated(rest, samples, random)
+        rest = {name: content[:_LONGEST] for name, content in mutated(rest, samples, random).items()}
     if random.random() < 0.45:
         place = random.randrange(1, len(arguments) + 1)
         if random.random() < 0.5 and place < len(arguments):
