@@ -73,7 +73,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not the name of the temporary file
+        error.filename = str(path)  # not the name of the temporary file
+        del error.filename2
         raise
     finally:
         with suppress(OSError):  # on a read-only disk, also where there is no file

@@ -18,7 +18,7 @@ _BUNDLED = files("parsers") / "grammars"
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 _ARROW = r"[-–—−]+>|=+>|::=|[→↠↣↦⇀⇒⇛⇝⇢⇨⇾⟶⟹⟼⟾➔-➾]"
 _QUOTED_OR_ARROW = re.compile(f"({_QUOTED})|{_ARROW}")
-_PROBABILITY = re.compile(r"\[\s*(\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,4})?\s*\]")
+_PROBABILITY = re.compile(r"\[\s*(\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?\s*\]")
 _PIECES = re.compile(rf"{_QUOTED}|#.*|{_PROBABILITY.pattern}")
 _FEATURES = re.compile(r"\[\s*(\]|[-+]\s*[^\W\d]|[^\W\d]\w*\s*=|\*)")
 _CODING = re.compile(rb"\A(?:[^\n]*\n)?[ \t]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")

@@ -215,7 +215,8 @@ def _write(pieces: Iterable[_Arrays], folder: Path) -> None:
         replace_folder(part, folder)
     except OSError as error:
         if error.filename is None or str(error.filename).startswith(str(part)):  # not the name of the temporary folder
-            error.filename, error.filename2 = str(folder), None
+            error.filename = str(folder)
+            del error.filename2
         raise
     finally:
         shutil.rmtree(part, ignore_errors=True)

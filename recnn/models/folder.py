@@ -102,7 +102,8 @@ class Model(nn.Module, ABC):
         except OSError as error:
             # Not the name of the temporary folder; and writing fails without a name if the disk is full.
             name = Path(str(error.filename)).name if error.filename not in (None, str(part)) else ""
-            error.filename, error.filename2 = str(folder / name), None
+            error.filename = str(folder / name)
+            del error.filename2
             raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
