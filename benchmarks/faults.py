@@ -1,9 +1,9 @@
 """What is left when a command is killed, the disk is full, a folder is read-only, or a file is cut off.
 
-Commands run in forks of this process, so that they are killed at work and not while they import. A run of training and a
-file of parses are continued after each kill, and compared with undisturbed ones. Other outputs must be the older or the
-newer ones, never half. Errors must be one line on standard error, with exit status 1. The full disk is a limit on the size
-of files, and as root also a small tmpfs, which is then read-only.
+Commands run in forks of this process, so that they are killed at work and not while they import. A run of training and
+a file of parses are continued after each kill, and compared with undisturbed ones. Other outputs must be the older or
+the newer ones, never half. Errors must be one line on standard error, with exit status 1. The full disk is a limit on
+the size of files, and as root also a small tmpfs, which is then read-only.
 
     python benchmarks/faults.py --kills 50
 """
@@ -126,16 +126,17 @@ def _prepare() -> None:
 
 def _run(arguments: Sequence[str], limit: int | None = None, kill_after: float | None = None) -> Result:
     """Run a command in a fork, which is killed after some seconds, or cannot write files beyond a limit."""
-    with tempfile.TemporaryFile() as err:
-        process = os.fork()
-        if not process:
-            _in_fork(arguments, limit, err.fileno())
-        if kill_after is not None:
-            time.sleep(kill_after)
-            os.kill(process, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        err.seek(0)
-        return Result(status, err.read().decode())
+    receiving, sending = os.pipe()  # what is limited are files
+    process = os.fork()
+    if not process:
+        _in_fork(arguments, limit, sending)
+    os.close(sending)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(process, signal.SIGKILL)
+    with open(receiving, encoding="utf-8") as file:
+        error = file.read()
+    return Result(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), error)
 
 
 def _in_fork(arguments: Sequence[str], limit: int | None, err: int) -> None:
@@ -195,7 +196,8 @@ def _states(job: Job) -> tuple[str, str, float]:
         if arguments is job.older:
             older = _state(Path(job.out))
     newer, seconds = _state(Path(job.out)), time.monotonic() - began
-    assert older and newer and older != newer
+    assert older and newer
+    assert older != newer
     return older, newer, seconds
 
 
@@ -228,7 +230,7 @@ def _killed(job: Job, kills: int, chance: random.Random) -> dict[str, object]:
     for _ in range(kills):
         _remove(Path(job.out))
         _run(job.older)
-        _run(job.newer, kill_after=chance.uniform(0, 1.1 * seconds))
+        _run(job.newer, kill_after=chance.uniform(chance.choice([0, 0.7]), 1.1) * seconds)  # files are written late
         name = {older: "older", newer: "newer", None: "none"}.get(_state(Path(job.out)), "half")
         found[name] += 1
         lost += name in ("half", "none")

@@ -236,7 +236,7 @@ def _on_disk(folder: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> NDA
     path = folder / f"{name}.npy"
     values = np.lib.format.open_memmap(path, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):  # not on macOS
-        with open(path, "r+b") as file:  # an error if the disk is full, where writing to the array would end the process
+        with open(path, "r+b") as file:  # if the disk is full, an error; writing to the array would end the process
             os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
     return values
 

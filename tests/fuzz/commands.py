@@ -167,6 +167,7 @@ _VALUES += [
     "duck",
     "S -> 'a'",
 ]
+_LONGEST = 20_000  # bytes of a file: commands print tables of whole trees, up to 600 bytes a node
 _LONG = {
     "--epochs",
     "--limit",
