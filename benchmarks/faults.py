@@ -196,7 +196,8 @@ def _states(job: Job) -> tuple[str, str, float]:
         if arguments is job.older:
             older = _state(Path(job.out))
     newer, seconds = _state(Path(job.out)), time.monotonic() - began
-    assert older and newer
+    assert older
+    assert newer
     assert older != newer
     return older, newer, seconds
 

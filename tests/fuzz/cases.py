@@ -18,6 +18,8 @@ Files = dict[str, bytes]
 """Contents by name, with / between folders."""
 
 ROOT = Path(__file__).parents[2]
+FOUND = Path(__file__).parent / "found"
+"""A folder for each target, with a folder for each finding that was mended."""
 SECONDS = 10  # of CPU time
 MEMORY = 2 << 30  # bytes
 
