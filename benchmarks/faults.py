@@ -90,7 +90,7 @@ def main(
             rows += [_killed(job, kills, chance) for job in JOBS]
         if "disk" in wanted:
             rows += [_limited(job, kills, chance) for job in JOBS]
-            rows += [_limited_training(kills, chance)]
+            rows += [_limited_training(kills, chance), _limited_parsing(kills, chance)]
         if wanted & {"disk", "read-only"} and _can_mount():
             rows += [_on_small_disk(job, kills, chance) for job in JOBS] if "disk" in wanted else []
             rows += [_read_only(job) for job in JOBS] if "read-only" in wanted else []
@@ -144,6 +144,7 @@ def _in_fork(arguments: Sequence[str], limit: int | None, err: int) -> None:
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(err, 2)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # Python ignores SIGXFSZ
         if arguments[0] in ("save", "store"):
@@ -245,7 +246,8 @@ def _killed_training(kills: int, chance: random.Random) -> dict[str, object]:
     """Kill and continue runs until there were enough kills; each must end as the undisturbed one."""
     arguments = ["train", "sentiment", "--data", "data", *SMALL, "--epochs", "12", "--out"]
     began = time.monotonic()
-    assert _run([*arguments, "whole"]).status == 0
+    result = _run([*arguments, "whole"])
+    assert result.status == 0, result
     seconds, done, lost, found = time.monotonic() - began, 0, 0, Counter[str]()
     while done < kills:
         _remove(Path("run"))
@@ -297,6 +299,22 @@ def _killed_parsing(kills: int, chance: random.Random) -> dict[str, object]:
         lost += not equal
         found["files equal to the undisturbed" if equal else f"files not equal: {again}"] += 1
     return _row("parse --input", "kill, continued", done, lost, found)
+
+
+def _limited_parsing(times: int, chance: random.Random) -> dict[str, object]:
+    """Parse until a file is too large, and continue where there is room."""
+    arguments = ["parse", "--parser", "balanced", "--json", "--input", "in.txt", "--out"]
+    whole = _run([*arguments, "whole.txt"])
+    found, lost = Counter[str](), 0
+    for _ in range(times):
+        _remove(Path("parsed.txt"))
+        limited = _run([*arguments, "parsed.txt"], limit=chance.randrange(Path("whole.txt").stat().st_size))
+        ok = limited.status == 1 and len(limited.error.strip().splitlines()) == 1 and not Path("parsed.txt").exists()
+        again = _run([*arguments, "parsed.txt"])
+        ok = ok and again.status == whole.status and _state(Path("parsed.txt")) == _state(Path("whole.txt"))
+        found["equal to the undisturbed" if ok else f"not equal: {limited} {again}"] += 1
+        lost += not ok
+    return _row("parse --input", "limit on files, continued", times, lost, found)
 
 
 def _limited(job: Job, times: int, chance: random.Random) -> dict[str, object]:

@@ -141,7 +141,7 @@ def _use_tree(tree: Any) -> None:
     again = parsers.tree_from_brackets(parsers.brackets(tree))
     if trees.from_nltk(again) != trees.from_nltk(tree):  # trees of nltk are compared by recursion
         raise Found("another tree was read again")
-    if len(tree.leaves()) < 2000:
+    if len(parsers.words_of(tree)) < 2000:
         tree_to_graph(tree)
         rules = parsers.productions(tree)
         parsers.tree_from_productions(parsers.words_of(tree), rules)
