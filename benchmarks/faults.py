@@ -93,7 +93,7 @@ def main(
             rows += [_limited_training(kills, chance), _limited_parsing(kills, chance)]
         if wanted & {"disk", "read-only"} and _can_mount():
             rows += [_on_small_disk(job, kills, chance) for job in JOBS] if "disk" in wanted else []
-            rows += [_read_only(job) for job in JOBS] if "read-only" in wanted else []
+            rows += [*map(_read_only, JOBS), *_read_only_runs()] if "read-only" in wanted else []
         if "cut" in wanted:
             rows += _cut(kills, chance)
     if as_json:
@@ -417,7 +417,30 @@ def _read_only(job: Job) -> dict[str, object]:
         result = _run(there.newer)
         name, bad = _outcome(there, result, older, newer)
         bad = bad or result.status != 1
-    return _row(job.name, "read-only", 1, bad, Counter([name + ": " + result.error.strip().rsplit("/", 1)[-1]]))
+    return _row(job.name, "read-only", 1, int(bad), Counter([name + ": " + result.error.strip().rsplit("/", 1)[-1]]))
+
+
+def _read_only_runs() -> list[dict[str, object]]:
+    """Train, continue, predict and parse in a folder that is read-only."""
+    with _disk(100_000) as folder:
+        train = ["train", "sentiment", "--data", "data", *SMALL, "--epochs", "2", "--out"]
+        assert _run([*train, str(folder / "run")]).status == 0
+        before = _state(folder)
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        rows = []
+        for arguments, status in (
+            ([*train, str(folder / "new")], 1),
+            (["train", "sentiment", "--resume", "--epochs", "3", "--out", str(folder / "run")], 1),
+            (["parse", "--parser", "left", "--input", "in.txt", "--out", str(folder / "parsed.txt")], 1),
+            (["predict", str(folder / "run"), "a film"], 0),
+        ):
+            result = _run(arguments)
+            bad = result.status != status or len(result.error.splitlines()) != status or _state(folder) != before
+            line = result.error.strip().rsplit("/", 1)[-1]
+            rows.append(
+                _row(" ".join(arguments[:3]), "read-only", 1, int(bad), Counter([f"status {result.status} {line}"]))
+            )
+    return rows
 
 
 def _cut(times: int, chance: random.Random) -> list[dict[str, object]]:
