@@ -8,11 +8,9 @@ the size of files, and as root also a small tmpfs, which is then read-only.
     python benchmarks/faults.py --kills 50
 """
 
-import hashlib
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -20,20 +18,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
+from _faults import Result, can_mount, chdir, disk, remove, run, state_of
 from rich.console import Console
 from rich.table import Table
 
 import recnn
-import recnn.training.run  # everything is imported before the forks
 from corpora import bundled_sentiment
 from parsers import brackets, words_of
-from recnn.cli import main as command_line
 from recnn.data.graph_store import GraphStore
 
 SMALL = ["--parser", "balanced", "--input-size", "8", "--hidden-size", "8"]
@@ -47,14 +42,6 @@ class Job(NamedTuple):
     """Arguments that write the older state."""
     newer: list[str]
     out: str
-
-
-class Result(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    """Negative: the number of the signal."""
-    error: str
 
 
 JOBS = [
@@ -91,7 +78,7 @@ def main(
         if "disk" in wanted:
             rows += [_limited(job, kills, chance) for job in JOBS]
             rows += [_limited_training(kills, chance), _limited_parsing(kills, chance)]
-        if wanted & {"disk", "read-only"} and _can_mount():
+        if wanted & {"disk", "read-only"} and can_mount():
             rows += [_on_small_disk(job, kills, chance) for job in JOBS] if "disk" in wanted else []
             rows += [*map(_read_only, JOBS), *_read_only_runs()] if "read-only" in wanted else []
         if "cut" in wanted:
@@ -121,90 +108,19 @@ def _prepare() -> None:
         )
 
 
-# Commands in forks.
-
-
-def _run(arguments: Sequence[str], limit: int | None = None, kill_after: float | None = None) -> Result:
-    """Run a command in a fork, which is killed after some seconds, or cannot write files beyond a limit."""
-    receiving, sending = os.pipe()  # what is limited are files
-    process = os.fork()
-    if not process:
-        _in_fork(arguments, limit, sending)
-    os.close(sending)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(process, signal.SIGKILL)
-    with open(receiving, encoding="utf-8") as file:
-        error = file.read()
-    return Result(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), error)
-
-
-def _in_fork(arguments: Sequence[str], limit: int | None, err: int) -> None:
-    status = 70
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(err, 2)
-        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # Python ignores SIGXFSZ
-        if arguments[0] in ("save", "store"):
-            arguments = ["-c", *arguments]
-        sys.argv = ["recnn", *arguments]
-        try:
-            _call(arguments) if arguments[0] == "-c" else command_line()
-            status = 0
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        except (recnn.errors.InputError, OSError) as error:
-            os.write(2, f"{error}\n".encode())
-            status = 1
-    except BaseException as error:
-        os.write(2, f"Traceback {error!r}\n".encode())
-    finally:
-        os._exit(status)
-
-
-def _call(arguments: Sequence[str]) -> None:
-    _, what, name, out = arguments
-    if what == "save":
-        recnn.load(f"model-{name}").save(out)
-        return
-    trees = list(bundled_sentiment("train"))
-    some = trees[:300] if name == "a" else trees[300:700]
-    GraphStore(map(recnn.tree_to_graph, some), out)
-
-
-# States.
-
-
-def _state(path: Path) -> str | None:
-    """A hash of all bytes of a file or folder; None if there is none."""
-    if not path.exists():
-        return None
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.relative_to(path).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
 def _states(job: Job) -> tuple[str, str, float]:
     """The older and the newer state, and the seconds for the newer."""
     for arguments in (job.older, job.newer):
         began = time.monotonic()
-        result = _run(arguments)
+        result = run(arguments)
         assert result.status == 0, result
         if arguments is job.older:
-            older = _state(Path(job.out))
-    newer, seconds = _state(Path(job.out)), time.monotonic() - began
+            older = state_of(Path(job.out))
+    newer, seconds = state_of(Path(job.out)), time.monotonic() - began
     assert older
     assert newer
     assert older != newer
     return older, newer, seconds
-
-
-def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _row(job: str, fault: str, times: int, lost: int, found: Counter[str]) -> dict[str, object]:
@@ -214,7 +130,7 @@ def _row(job: str, fault: str, times: int, lost: int, found: Counter[str]) -> di
 
 def _outcome(job: Job, result: Result, older: str, newer: str) -> tuple[str, bool]:
     """Name the state after a fault, and return True if it is one that must not be."""
-    state = _state(Path(job.out))
+    state = state_of(Path(job.out))
     name = {older: "older", newer: "newer", None: "none"}.get(state, "half")
     bad = name in ("half", "none") or (result.status == 0) != (name == "newer")
     if result.status > 0:
@@ -223,22 +139,19 @@ def _outcome(job: Job, result: Result, older: str, newer: str) -> tuple[str, boo
     return (f"{name}, status {result.status}" + (f" {result.error[-200:]!r}" if bad else "")), bad
 
 
-# Faults.
-
-
 def _killed(job: Job, kills: int, chance: random.Random) -> dict[str, object]:
     older, newer, seconds = _states(job)
     found, lost = Counter[str](), 0
     for _ in range(kills):
-        _remove(Path(job.out))
-        _run(job.older)
-        _run(job.newer, kill_after=chance.uniform(chance.choice([0, 0.7]), 1.1) * seconds)  # files are written late
-        name = {older: "older", newer: "newer", None: "none"}.get(_state(Path(job.out)), "half")
+        remove(Path(job.out))
+        run(job.older)
+        run(job.newer, kill_after=chance.uniform(chance.choice([0, 0.7]), 1.1) * seconds)  # files are written late
+        name = {older: "older", newer: "newer", None: "none"}.get(state_of(Path(job.out)), "half")
         found[name] += 1
         lost += name in ("half", "none")
-        _run(job.newer)
+        run(job.newer)
         left = [name for name in os.listdir() if name.startswith(f".{job.out}.")]
-        lost += bool(left) or _state(Path(job.out)) != newer
+        lost += bool(left) or state_of(Path(job.out)) != newer
     return _row(job.name, "kill", kills, lost, found)
 
 
@@ -246,15 +159,15 @@ def _killed_training(kills: int, chance: random.Random) -> dict[str, object]:
     """Kill and continue runs until there were enough kills; each must end as the undisturbed one."""
     arguments = ["train", "sentiment", "--data", "data", *SMALL, "--epochs", "12", "--out"]
     began = time.monotonic()
-    result = _run([*arguments, "whole"])
+    result = run([*arguments, "whole"])
     assert result.status == 0, result
     seconds, done, lost, found = time.monotonic() - began, 0, 0, Counter[str]()
     while done < kills:
-        _remove(Path("run"))
+        remove(Path("run"))
         while True:
             again = ["train", "sentiment", "--resume", "--out", "run"]
             command = again if Path("run", "run.json").exists() else [*arguments, "run"]
-            result = _run(command, kill_after=None if done >= kills else chance.uniform(0, 0.8 * seconds))
+            result = run(command, kill_after=None if done >= kills else chance.uniform(0, 0.8 * seconds))
             if result.status != -signal.SIGKILL:
                 break
             done += 1
@@ -272,7 +185,7 @@ def _killed_training(kills: int, chance: random.Random) -> dict[str, object]:
 
 def _weights(run: Path) -> list[str | None]:
     rows = [line.rsplit(",", 1)[0] for line in (run / "metrics.csv").read_text().splitlines()]  # without the seconds
-    return [*(_state(run / name) for name in ("initial", "best", "last")), "\n".join(rows)]
+    return [*(state_of(run / name) for name in ("initial", "best", "last")), "\n".join(rows)]
 
 
 def _loads(folder: Path) -> bool:
@@ -286,16 +199,16 @@ def _loads(folder: Path) -> bool:
 def _killed_parsing(kills: int, chance: random.Random) -> dict[str, object]:
     arguments = ["parse", "--parser", "balanced", "--json", "--input", "in.txt", "--out"]
     began = time.monotonic()
-    whole = _run([*arguments, "whole.txt"])
+    whole = run([*arguments, "whole.txt"])
     seconds, done, lost, found = time.monotonic() - began, 0, 0, Counter[str]()
     while done < kills:
-        _remove(Path("parsed.txt"))
+        remove(Path("parsed.txt"))
         while True:
-            again = _run([*arguments, "parsed.txt"], kill_after=None if done >= kills else chance.uniform(0, seconds))
+            again = run([*arguments, "parsed.txt"], kill_after=None if done >= kills else chance.uniform(0, seconds))
             if again.status != -signal.SIGKILL:
                 break
             done += 1
-        equal = _state(Path("parsed.txt")) == _state(Path("whole.txt")) and again.status == whole.status
+        equal = state_of(Path("parsed.txt")) == state_of(Path("whole.txt")) and again.status == whole.status
         lost += not equal
         found["files equal to the undisturbed" if equal else f"files not equal: {again}"] += 1
     return _row("parse --input", "kill, continued", done, lost, found)
@@ -304,14 +217,14 @@ def _killed_parsing(kills: int, chance: random.Random) -> dict[str, object]:
 def _limited_parsing(times: int, chance: random.Random) -> dict[str, object]:
     """Parse until a file is too large, and continue where there is room."""
     arguments = ["parse", "--parser", "balanced", "--json", "--input", "in.txt", "--out"]
-    whole = _run([*arguments, "whole.txt"])
+    whole = run([*arguments, "whole.txt"])
     found, lost = Counter[str](), 0
     for _ in range(times):
-        _remove(Path("parsed.txt"))
-        limited = _run([*arguments, "parsed.txt"], limit=chance.randrange(Path("whole.txt").stat().st_size))
+        remove(Path("parsed.txt"))
+        limited = run([*arguments, "parsed.txt"], limit=chance.randrange(Path("whole.txt").stat().st_size))
         ok = limited.status == 1 and len(limited.error.strip().splitlines()) == 1 and not Path("parsed.txt").exists()
-        again = _run([*arguments, "parsed.txt"])
-        ok = ok and again.status == whole.status and _state(Path("parsed.txt")) == _state(Path("whole.txt"))
+        again = run([*arguments, "parsed.txt"])
+        ok = ok and again.status == whole.status and state_of(Path("parsed.txt")) == state_of(Path("whole.txt"))
         found["equal to the undisturbed" if ok else f"not equal: {limited} {again}"] += 1
         lost += not ok
     return _row("parse --input", "limit on files, continued", times, lost, found)
@@ -323,9 +236,9 @@ def _limited(job: Job, times: int, chance: random.Random) -> dict[str, object]:
     largest = max(path.stat().st_size for path in paths)
     found, lost = Counter[str](), 0
     for _ in range(times):
-        _remove(Path(job.out))
-        _run(job.older)
-        name, bad = _outcome(job, _run(job.newer, limit=chance.randrange(largest)), older, newer)
+        remove(Path(job.out))
+        run(job.older)
+        name, bad = _outcome(job, run(job.newer, limit=chance.randrange(largest)), older, newer)
         found[name] += 1
         lost += bad
     return _row(job.name, "limit on files", times, lost, found)
@@ -333,13 +246,13 @@ def _limited(job: Job, times: int, chance: random.Random) -> dict[str, object]:
 
 def _limited_training(times: int, chance: random.Random) -> dict[str, object]:
     arguments = ["train", "sentiment", "--data", "data", *SMALL, "--epochs", "3", "--out", "limited"]
-    _remove(Path("limited"))
-    assert _run(arguments).status == 0
+    remove(Path("limited"))
+    assert run(arguments).status == 0
     largest = max(path.stat().st_size for path in Path("limited").rglob("*") if path.is_file())
     found, lost = Counter[str](), 0
     for _ in range(times):
-        _remove(Path("limited"))
-        result = _run(arguments, limit=chance.randrange(largest))
+        remove(Path("limited"))
+        result = run(arguments, limit=chance.randrange(largest))
         lines = [line for line in result.error.splitlines() if line.strip()]
         ok = result.status == 0 or (result.status == 1 and len(lines) == 1)
         models = [Path("limited", name) for name in ("initial", "best", "last")]
@@ -347,37 +260,6 @@ def _limited_training(times: int, chance: random.Random) -> dict[str, object]:
         found[f"status {result.status}" + ("" if ok else f" {result.error[-300:]!r}")] += 1
         lost += not ok
     return _row("train", "limit on files", times, lost, found)
-
-
-@contextmanager
-def chdir(folder: Path) -> Iterator[None]:
-    """Change the current folder for a while."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
-@contextmanager
-def _disk(kilobytes: int) -> Iterator[Path]:
-    """A small file system."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], check=True)
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", folder], check=True)
-
-
-def _can_mount() -> bool:
-    try:
-        with _disk(64):
-            return True
-    except (OSError, subprocess.CalledProcessError):
-        print("no file system can be mounted: no small and no read-only disks", file=sys.stderr)
-        return False
 
 
 def _there(job: Job, folder: Path) -> Job:
@@ -393,15 +275,15 @@ def _on_small_disk(job: Job, times: int, chance: random.Random) -> dict[str, obj
     size = sum(path.stat().st_size for path in [Path(job.out), *Path(job.out).rglob("*")] if path.is_file())
     found, lost = Counter[str](), 0
     for _ in range(max(5, times // 5)):
-        with _disk(int(size / 1000 * chance.uniform(1.5, 3)) + 64) as folder:
+        with disk(int(size / 1000 * chance.uniform(1.5, 3)) + 64) as folder:
             there = _there(job, folder)
-            if _run(there.older).status:
+            if run(there.older).status:
                 found["no room for the older"] += 1
                 continue
             with open(folder / "filler", "wb", buffering=0) as file:  # leave too little
                 left = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
                 file.write(b"\0" * max(0, left - chance.randrange(max(1, size))))
-            name, bad = _outcome(there, _run(there.newer), older, newer)
+            name, bad = _outcome(there, run(there.newer), older, newer)
             bad = bad or any(one.startswith(".") for one in os.listdir(folder))
             found[name] += 1
             lost += bad
@@ -410,11 +292,11 @@ def _on_small_disk(job: Job, times: int, chance: random.Random) -> dict[str, obj
 
 def _read_only(job: Job) -> dict[str, object]:
     older, newer, _ = _states(job)
-    with _disk(100_000) as folder:
+    with disk(100_000) as folder:
         there = _there(job, folder)
-        assert _run(there.older).status == 0
+        assert run(there.older).status == 0
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-        result = _run(there.newer)
+        result = run(there.newer)
         name, bad = _outcome(there, result, older, newer)
         bad = bad or result.status != 1
     return _row(job.name, "read-only", 1, int(bad), Counter([name + ": " + result.error.strip().rsplit("/", 1)[-1]]))
@@ -422,10 +304,10 @@ def _read_only(job: Job) -> dict[str, object]:
 
 def _read_only_runs() -> list[dict[str, object]]:
     """Train, continue, predict and parse in a folder that is read-only."""
-    with _disk(100_000) as folder:
+    with disk(100_000) as folder:
         train = ["train", "sentiment", "--data", "data", *SMALL, "--epochs", "2", "--out"]
-        assert _run([*train, str(folder / "run")]).status == 0
-        before = _state(folder)
+        assert run([*train, str(folder / "run")]).status == 0
+        before = state_of(folder)
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         rows = []
         for arguments, status in (
@@ -434,8 +316,8 @@ def _read_only_runs() -> list[dict[str, object]]:
             (["parse", "--parser", "left", "--input", "in.txt", "--out", str(folder / "parsed.txt")], 1),
             (["predict", str(folder / "run"), "a film"], 0),
         ):
-            result = _run(arguments)
-            bad = result.status != status or len(result.error.splitlines()) != status or _state(folder) != before
+            result = run(arguments)
+            bad = result.status != status or len(result.error.splitlines()) != status or state_of(folder) != before
             line = result.error.strip().rsplit("/", 1)[-1]
             rows.append(
                 _row(" ".join(arguments[:3]), "read-only", 1, int(bad), Counter([f"status {result.status} {line}"]))
@@ -445,8 +327,8 @@ def _read_only_runs() -> list[dict[str, object]]:
 
 def _cut(times: int, chance: random.Random) -> list[dict[str, object]]:
     """Cut off a file, and read it."""
-    _remove(Path("cut"))
-    assert _run(["train", "sentiment", "--data", "data", *SMALL, "--epochs", "2", "--out", "cut"]).status == 0
+    remove(Path("cut"))
+    assert run(["train", "sentiment", "--data", "data", *SMALL, "--epochs", "2", "--out", "cut"]).status == 0
     GraphStore(map(recnn.tree_to_graph, list(bundled_sentiment("train"))[:50]), "graphs")
     resumed = ["train", "sentiment", "--resume", "--epochs", "3", "--out", "copy"]
     read = {
@@ -462,11 +344,11 @@ def _cut(times: int, chance: random.Random) -> list[dict[str, object]]:
     for name, arguments in read.items():
         found, lost = Counter[str](), 0
         for _ in range(max(5, times // 5)):
-            _remove(Path("copy"))
+            remove(Path("copy"))
             shutil.copytree("cut", "copy")
             file = Path("copy", *Path(name).parts[1:])
             os.truncate(file, chance.randrange(file.stat().st_size))
-            result = _run(arguments)
+            result = run(arguments)
             ok = result.status == 0 or (result.status == 1 and len(result.error.strip().splitlines()) == 1)
             found[f"status {result.status}" + ("" if ok else f" {result.error[-300:]!r}")] += 1
             lost += not ok
@@ -474,7 +356,7 @@ def _cut(times: int, chance: random.Random) -> list[dict[str, object]]:
     found, lost = Counter[str](), 0
     for file in sorted(Path("graphs").iterdir()):
         for _ in range(5):
-            _remove(Path("copy"))
+            remove(Path("copy"))
             shutil.copytree("graphs", "copy")
             os.truncate(Path("copy", file.name), chance.randrange(file.stat().st_size))
             try:
