@@ -130,6 +130,9 @@ def _parse_grammar(text: str, name: str) -> CFG:
         return kind.fromstring(lines)
     except (ValueError, RecursionError, TimeoutError) as error:
         raise GrammarError(f"{name}, {_complaint(str(error), bare)}") from None
+    except (TypeError, AttributeError, LookupError, AssertionError) as error:  # not foreseen by NLTK
+        problem = " ".join(str(error).split())[:200]
+        raise GrammarError(f"{name}: NLTK cannot read it ({type(error).__name__}: {problem})") from None
 
 
 def _in_nltks_notation(line: str) -> str:
@@ -145,7 +148,7 @@ def _plain(piece: re.Match[str]) -> str:
     """Write a piece of a rule in NLTK's notation."""
     if not piece.group().startswith("["):
         return _without_comment(piece)
-    number = float(piece.group().strip("[] \t"))
+    number = float(piece.group()[1:-1].strip())
     return f"[{Decimal(repr(number)):f}]"
 
 

@@ -133,6 +133,7 @@ _TOKENS = [
     b"\x1b[31m", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"a" * 10_001,
     *(letter.encode() for letter in "é²３٣Ⅷßİﬁ\u0301\u2028\x85\ufeff\u202e\u3000\xa0\U0001f986\uffff"),
 ]  # fmt: skip
+_LONGEST = 1 << 21  # bytes of a file
 _PAIRS = [b"()", b"[]", b"{}", b"<>", b'""']
 _OPEN = [b"(", b"[", b"{", b"(S ", b"<a>", b'{"a":', b"[MAX ", b"( ", b"-", b"not ", b"+", b"a.", b"a(", b"'"]
 _SPLIT = [b"\n", b" ", b"\t", b",", b"(", b")", b'"', b":", b"<", b"="]
@@ -163,8 +164,8 @@ class Target(NamedTuple):
 
 def _mutated(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
     for _ in range(min(1 + int(random.expovariate(0.7)), 8)):
-        content = random.choice(_WAYS)(content, others, random)
-    return content[: 4 << 20]
+        content = random.choice(_WAYS)(content, others, random)[:_LONGEST]
+    return content
 
 
 def _bytes(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
@@ -210,7 +211,7 @@ def _tokens(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
         case 1:
             tokens[one], tokens[other] = tokens[other], tokens[one]
         case 2:
-            tokens[one:one] = [tokens[other]] * random.choice([1, 1, 2, 100])
+            tokens[one:one] = [tokens[other]] * random.choice([1, 1, 2, 100 if len(tokens[other]) < 10_000 else 1])
         case 3:
             del tokens[one : one + random.choice([1, 1, 2, 10])]
         case 4:

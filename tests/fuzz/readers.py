@@ -191,10 +191,10 @@ def _parser(name: str) -> parsers.Parser:
     return parsers.load(name, max_edges=5000, timeout=2)
 
 
-def _use_sentence(*names: str) -> Callable[[Path], None]:
+def _use_sentence(longest: int, *names: str) -> Callable[[Path], None]:
     def run(folder: Path) -> None:
         try:
-            sentence = (folder / "x.txt").read_text("utf-8")
+            sentence = (folder / "x.txt").read_text("utf-8")[:longest]
         except UnicodeDecodeError:
             return
         for name in names:
@@ -359,8 +359,8 @@ READERS = {
         lambda: [*text(CFG, PCFG, FCFG, name="x.cfg")(), {"x.cfg": gzip.compress(PCFG.encode())}], _use_grammar
     ),
     "grammar-text": Target(text(CFG, PCFG, FCFG, name="x.cfg"), _use_grammar_text),
-    "sentence": Target(text(*_SENTENCES), _use_sentence("balanced", "duck")),
-    "sentence-english": Target(text(*_SENTENCES), _use_sentence("english")),
+    "sentence": Target(text(*_SENTENCES), _use_sentence(100_000, "balanced", "duck")),
+    "sentence-english": Target(text(*_SENTENCES), _use_sentence(2000, "english")),
     "python": Target(text(PYTHON, ODD_PYTHON, name="x"), _converter(trees.from_python, _back_to_python, text=False)),
     "json": Target(
         lambda: [{"x": one["x.json"]} for one in _drawn_json()] + text(JSON, name="x")(),
