@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 from collections import deque
 from functools import cache
 from pathlib import Path
@@ -57,7 +58,9 @@ def _stores() -> list[Files]:
 
 
 def _open_store(folder: Path) -> None:
-    store = GraphStore.open(folder / "store")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Reading `.npy`")  # NumPy's, of a damaged header that it still understands
+        store = GraphStore.open(folder / "store")
     deque((store[number] for number in range(min(len(store), 100))), maxlen=0)
     if len(store):
         store.batch(range(min(len(store), 100)))
