@@ -252,7 +252,8 @@ def _mutate(files: Files, samples: Sequence[Files], random: Random) -> Files:
         place = random.randrange(1, len(arguments) + 1)
         if random.random() < 0.5 and place < len(arguments):
             long = arguments[place - 1] in _LONG
-            arguments[place] = random.choice(_VALUES[:4] if long else _VALUES)
+            huge = ["9" * 30] if arguments[place - 1] not in ("--length", "--count") else []
+            arguments[place] = random.choice([*_VALUES[:4], *huge] if long else _VALUES)
         elif random.random() < 0.3:
             del arguments[place : place + 1]
         else:
