@@ -1,5 +1,6 @@
 """Targets: folders of models and of graphs, and the page."""
 
+import asyncio
 import json
 import tempfile
 import warnings
@@ -9,11 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import httpx
 import torch
 from nltk import Tree
 
 import recnn
-from parsers.errors import InputError
 from recnn.data.graph_store import GraphStore
 from recnn.trees import from_value
 from tests.fuzz.cases import ROOT, Files, Found, Target, read
@@ -67,24 +68,24 @@ def _open_store(folder: Path) -> None:
 
 
 @cache
-def _client() -> Any:
-    from starlette.testclient import TestClient
-
+def _page() -> tuple[Any, asyncio.Runner]:
+    """A client of the page, without a network, and what runs its requests."""
     from recnn.serve.app import make_app
     from recnn.serve.catalogue import Catalogue
 
-    client = TestClient(make_app(Catalogue()), raise_server_exceptions=True)
-    return client.__enter__()
+    transport = httpx.ASGITransport(make_app(Catalogue()))
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost"), asyncio.Runner()
 
 
 def _ask(folder: Path) -> None:
+    client, runner = _page()
     method, path, kind, body, *_ = [*(folder / "request").read_bytes().split(b"\n", 3), b"", b"", b""]
     try:
-        method_, path_, kind_ = method.decode("ascii"), path.decode("ascii"), kind.decode("ascii")
-        request = _client().build_request(method_, path_, content=body, headers={"content-type": kind_})
-    except Exception as error:  # no request of a client
-        raise InputError(f"not sent: {error!r}") from None
-    answer = _client().send(request)
+        head = method.decode("ascii"), path.decode("ascii")
+        request = client.build_request(*head, content=body, headers={"content-type": kind.decode("ascii")})
+    except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol):  # no request of a client
+        return
+    answer = runner.run(client.send(request))
     if answer.status_code >= 500:
         raise Found(f"status {answer.status_code}: {answer.text[:500]}")
     if answer.headers.get("content-type") == "application/json":
@@ -95,7 +96,7 @@ def _requests() -> list[Files]:
     questions = [
         {"sentence": "The boy saw her duck", "parser": "duck", "models": ["sentiment-tree", "sentiment-sequence"]},
         {"sentence": "a very good film , and the plot is not dull", "colours": "norm", "width": 400},
-        {"sentence": "I saw the boy with the telescope", "parser": "telescope", "models": []},
+        {"sentence": "I saw the man with the telescope", "parser": "telescope", "models": []},
         {"sentence": 'The "film" isn\'t (very) good: 3.5%...', "parser": "english", "models": ["sentiment-tree"]},
     ]
     posts = [f"POST\n/api/analyse\napplication/json\n{json.dumps(question)}" for question in questions]
