@@ -168,6 +168,7 @@ _VALUES += [
     "S -> 'a'",
 ]
 _LONGEST = 20_000  # bytes of a file: commands print tables of whole trees, up to 600 bytes a node
+_ENDLESS = {"--length", "--count", "--epochs", "--trials", "--seeds"}  # which do what they are asked for
 _LONG = {
     "--epochs",
     "--limit",
@@ -253,7 +254,7 @@ def _mutate(files: Files, samples: Sequence[Files], random: Random) -> Files:
         place = random.randrange(1, len(arguments) + 1)
         if random.random() < 0.5 and place < len(arguments):
             long = arguments[place - 1] in _LONG
-            huge = ["9" * 30] if arguments[place - 1] not in ("--length", "--count") else []
+            huge = ["9" * 30] if arguments[place - 1] not in _ENDLESS else []
             arguments[place] = random.choice([*_VALUES[:4], *huge] if long else _VALUES)
         elif random.random() < 0.3:
             del arguments[place : place + 1]
