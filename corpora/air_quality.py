@@ -39,7 +39,7 @@ _TIME = ("year", "month", "day", "hour")
 _WIND = "cbwd"
 
 _WHOLE = re.compile(r"[0-9]{1,4}")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = float(np.finfo(np.float32).max)
 
 # Features of each hour of a window: the numbers, whether pm2.5 was measured, and the wind direction (one-hot).

@@ -9,8 +9,8 @@ from corpora.errors import error_at, quoted
 from corpora.text import WORD_LIMIT, fields, lines
 from parsers.dependency_trees import DependencyTree, head_problem, tree_from_dependencies
 
-_RANGE = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")  # a multiword token
-_EMPTY = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)")  # an empty node of the enhanced graph
+_RANGE = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")  # a multiword token
+_EMPTY = re.compile(r"(0|[1-9][0-9]{0,8})\.([1-9][0-9]{0,8})")  # an empty node of the enhanced graph
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 

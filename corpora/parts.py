@@ -17,7 +17,13 @@ _PART = re.compile(r"\.(\d+)(?:\.(\d+))?\.(part|old)")
 
 
 def part_beside(path: Path) -> Path:
-    """Return a hidden name beside ``path`` that no other process or thread uses, ``.NAME.PROCESS.NUMBER.part``."""
+    """Return a hidden name beside ``path`` that no other process or thread uses, ``.NAME.PROCESS.NUMBER.part``.
+
+    Raises:
+        OSError: ``path`` has no name, such as ``.``.
+    """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     while os.path.lexists(part := path.with_name(f".{path.name}.{os.getpid()}.{next(_numbers)}.part")):
         pass
     return part

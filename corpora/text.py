@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from corpora.errors import error_at
@@ -73,10 +73,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not the name of the temporary file
+        error.filename = str(path)  # not the name of the temporary file
+        del error.filename2
         raise
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk, also where there is no file
+            part.unlink()
 
 
 def write_lines(path: str | Path, content: Iterable[str]) -> None:

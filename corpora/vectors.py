@@ -17,7 +17,7 @@ from corpora.errors import error_at, quoted
 from corpora.text import composed, lines
 
 _HEADER = re.compile(r"([0-9]{1,18}) ([1-9][0-9]{0,8})")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = float(np.finfo(np.float32).max)
 
 

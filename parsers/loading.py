@@ -18,7 +18,7 @@ _BUNDLED = files("parsers") / "grammars"
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 _ARROW = r"[-–—−]+>|=+>|::=|[→↠↣↦⇀⇒⇛⇝⇢⇨⇾⟶⟹⟼⟾➔-➾]"
 _QUOTED_OR_ARROW = re.compile(f"({_QUOTED})|{_ARROW}")
-_PROBABILITY = re.compile(r"\[\s*(\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,4})?\s*\]")
+_PROBABILITY = re.compile(r"\[\s*(\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?\s*\]")
 _PIECES = re.compile(rf"{_QUOTED}|#.*|{_PROBABILITY.pattern}")
 _FEATURES = re.compile(r"\[\s*(\]|[-+]\s*[^\W\d]|[^\W\d]\w*\s*=|\*)")
 _CODING = re.compile(rb"\A(?:[^\n]*\n)?[ \t]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
@@ -130,6 +130,9 @@ def _parse_grammar(text: str, name: str) -> CFG:
         return kind.fromstring(lines)
     except (ValueError, RecursionError, TimeoutError) as error:
         raise GrammarError(f"{name}, {_complaint(str(error), bare)}") from None
+    except (TypeError, AttributeError, LookupError, AssertionError) as error:  # not foreseen by NLTK
+        problem = " ".join(str(error).split())[:200]
+        raise GrammarError(f"{name}: NLTK cannot read it ({type(error).__name__}: {problem})") from None
 
 
 def _in_nltks_notation(line: str) -> str:
@@ -145,7 +148,7 @@ def _plain(piece: re.Match[str]) -> str:
     """Write a piece of a rule in NLTK's notation."""
     if not piece.group().startswith("["):
         return _without_comment(piece)
-    number = float(piece.group().strip("[] \t"))
+    number = float(piece.group()[1:-1].strip())
     return f"[{Decimal(repr(number)):f}]"
 
 

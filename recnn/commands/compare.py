@@ -38,7 +38,7 @@ def compare(
             help="Data to compare on, as in `recnn evaluate`. \\[default: the validation data of the runs]",
         ),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=1, help="Number of resamples of the bootstrap.")] = 1000,
+    resamples: Annotated[int, typer.Option(min=1, max=1 << 31, help="Number of resamples of the bootstrap.")] = 1000,
     form: Annotated[Format, typer.Option("--format", help="Format of the tables.")] = "text",
     device: OnDevice = "cpu",
 ) -> None:

@@ -73,7 +73,9 @@ def encode(
             "\\[default: a random network]",
         ),
     ] = None,
-    hidden_size: Annotated[int, typer.Option(min=1, help="Size of the state vectors, if the network is random.")] = 8,
+    hidden_size: Annotated[
+        int, typer.Option(min=1, max=1 << 20, help="Size of the state vectors, if the network is random.")
+    ] = 8,
     seed: Annotated[
         int, typer.Option(min=0, max=(1 << 63) - 1, help="Random seed of the word vectors and weights.")
     ] = 0,

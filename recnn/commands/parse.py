@@ -29,7 +29,9 @@ from recnn.commands.streams import print_json
 if TYPE_CHECKING:
     from nltk import Tree
 
-Limit = Annotated[int, typer.Option(min=1, help="Maximum number of parses per sentence.")]
+MOST = (1 << 63) - 1
+"""Largest number that Python takes as the length of a sequence."""
+Limit = Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of parses per sentence.")]
 Tokens = Annotated[bool, typer.Option("--tokens", help="Sentences are tokens already: split them at blanks only.")]
 MaxEdges = Annotated[
     int | None,
@@ -91,7 +93,8 @@ def parse(
     parser: ParserName = "english",
     every: Annotated[bool, typer.Option("--all", help="Print all parses, not only the best one.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of parses per sentence; implies --all. \\[default: 100]")
+        int | None,
+        typer.Option(min=1, max=MOST, help="Maximum number of parses per sentence; implies --all. \\[default: 100]"),
     ] = None,
     tokens: Tokens = False,
     max_edges: MaxEdges = None,

@@ -104,8 +104,15 @@ def _claim(file: Path, described: dict[str, Any], begun: bool) -> None:
     if not begun:
         with replacing(file) as new:
             new.write_text(json.dumps(described), "utf-8")
-    elif json.loads(file.read_text("utf-8")) != described:
+    elif _read_claim(file) != described:
         raise InputError(f"{file.parent}: begun with another input or other options: remove it, or use them again")
+
+
+def _read_claim(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        raise InputError(f"{file}: missing or damaged: remove {file.parent}, to parse from the beginning") from None
 
 
 def _keep_whole_chunks(file: Any, job: Job, failures: Failures) -> int:

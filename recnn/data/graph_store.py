@@ -6,12 +6,15 @@ the smallest type of integer that holds its values: for trees of words, some 10 
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 _AT_ONCE = 512  # graphs that are in memory while arrays are made
 _FORMAT = 1
 _HEADER = "graphs.json"
+_DAMAGES = (
+    *(ValueError, TypeError, KeyError, AttributeError, RecursionError),  # of JSON and of the arrays
+    *(EOFError, SyntaxError, OverflowError, TokenError),  # of NumPy
+)
 _NODES, _EDGES, _CHILD, _PARENT = "nodes", "edges", "child", "parent"
 """Arrays of the numbers of nodes and edges of each graph, and of the two ends of each edge."""
 
@@ -101,8 +108,11 @@ class GraphStore(Sequence["DGLGraph"]):
         counts = {name: values[name][chosen].astype(np.int64) for name in (_NODES, _EDGES)}
         rows = {name: _rows(self._begin[name][chosen], count) for name, count in counts.items()}
         shift = np.repeat(_begins(counts[_NODES]), counts[_EDGES])
-        ends = (torch.from_numpy(values[end][rows[_EDGES]] + shift) for end in (_CHILD, _PARENT))
-        forest = _dgl.graph(tuple(ends), num_nodes=int(counts[_NODES].sum()))
+        ends = np.stack([values[end][rows[_EDGES]] + shift for end in (_CHILD, _PARENT)])
+        nodes = int(counts[_NODES].sum())
+        if ends.size and not 0 <= ends.min() <= ends.max() < nodes:
+            raise InputError("damaged graphs, with edges to nodes that do not exist: prepare them anew")
+        forest = _dgl.graph(tuple(map(torch.from_numpy, ends)), num_nodes=nodes)
         if len(chosen) > 1:
             forest.set_batch_num_nodes(torch.from_numpy(counts[_NODES]))
             forest.set_batch_num_edges(torch.from_numpy(counts[_EDGES]))
@@ -143,8 +153,8 @@ def _arrays_of(graphs: Sequence[DGLGraph], types: Mapping[str, str]) -> _Arrays:
         for name, value in data.items():
             parts[name].append(value)
     counts = {
-        _NODES: np.array([graph.num_nodes() for graph in graphs]),
-        _EDGES: np.array([graph.num_edges() for graph in graphs]),
+        _NODES: np.array([graph.num_nodes() for graph in graphs], np.int64),
+        _EDGES: np.array([graph.num_edges() for graph in graphs], np.int64),
     }
     values = {**counts, **{name: np.concatenate(some or [np.zeros(0, np.int8)]) for name, some in parts.items()}}
     return _Arrays({name: _smallest(value) for name, value in values.items()}, types)
@@ -197,6 +207,7 @@ def _write(pieces: Iterable[_Arrays], folder: Path) -> None:
     sweep(folder)
     part = part_beside(folder)
     try:
+        part.mkdir(parents=True)
         kept = [_saved(piece, part / f"piece{number}") for number, piece in enumerate(pieces)]
         found = _joined(kept, partial(_on_disk, part))
         del kept
@@ -207,30 +218,72 @@ def _write(pieces: Iterable[_Arrays], folder: Path) -> None:
             shutil.rmtree(part / f"piece{number}")
         (part / _HEADER).write_text(json.dumps(header, indent=1) + "\n", "utf-8")
         replace_folder(part, folder)
+    except OSError as error:
+        if error.filename is None or str(error.filename).startswith(str(part)):  # not the name of the temporary folder
+            error.filename = str(folder)
+            del error.filename2
+        raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _saved(arrays: _Arrays, folder: Path) -> _Arrays:
     """Write arrays to a folder, and return them mapped into memory."""
-    folder.mkdir(parents=True)
+    folder.mkdir()
     for name, values in arrays.values.items():
-        np.save(folder / f"{name}.npy", values)
+        buffer = io.BytesIO()  # as NumPy does not notice if the disk is full when a file is closed
+        np.save(buffer, values)
+        (folder / f"{name}.npy").write_bytes(buffer.getbuffer())
     return _Arrays({name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in arrays.values}, arrays.types)
 
 
 def _on_disk(folder: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
+    path = folder / f"{name}.npy"
+    values = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with open(path, "r+b") as file:  # if the disk is full, an error; writing to the array would end the process
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    return values
 
 
 def _read(folder: Path) -> _Arrays:
     try:
         header = json.loads((folder / _HEADER).read_text("utf-8"))
-        if header["format"] != _FORMAT:
-            raise InputError(f"{folder}: graphs of format {header['format']}, expected {_FORMAT}: prepare them anew")
-        values = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in header["arrays"]}
-        return _Arrays(values, header["types"])
+        known = header["format"]
+        if known == _FORMAT:
+            values = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in header["arrays"]}
+            return _checked(_Arrays(values, header["types"]))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{folder}: not a folder of graphs: {Path(error.filename).name} is missing") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder}: damaged: {str(error).splitlines()[0]}: prepare the graphs anew") from None
+    except _DAMAGES as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{folder}: damaged: {problem}: prepare the graphs anew") from None
+    raise InputError(f"{folder}: graphs of format {known!r:.40}, expected {_FORMAT}: prepare them anew")
+
+
+def _checked(arrays: _Arrays) -> _Arrays:
+    """Check that the arrays fit each other.
+
+    Raises:
+        ValueError: they do not.
+        TypeError: torch has no such type.
+    """
+    values, structure = arrays.values, (_NODES, _EDGES, _CHILD, _PARENT)
+    if not values.keys() >= set(structure) or values.keys() != {*structure, *arrays.types}:
+        raise ValueError("arrays are missing")
+    for name in structure:
+        if not (isinstance(values[name], np.ndarray) and values[name].ndim == 1 and values[name].dtype.kind == "i"):
+            raise ValueError(f"{name}: expected integers")
+    if len(values[_NODES]) != len(values[_EDGES]) or min(values[name].min(initial=0) for name in (_NODES, _EDGES)) < 0:
+        raise ValueError("numbers of nodes and edges")
+    for name in (_CHILD, _PARENT, *arrays.types):
+        total = int(values[_NODES if name.startswith("node ") else _EDGES].sum(dtype=np.int64))
+        if values[name].shape[:1] != (total,):
+            raise ValueError(
+                f"{name}: expected {total} rows, found {values[name].shape[0] if values[name].ndim else 0}"
+            )
+    for name, dtype in arrays.types.items():
+        if not name.startswith(("node ", "edge ")) or {np.dtype(dtype).kind, values[name].dtype.kind} - {*"biuf"}:
+            raise ValueError(f"{name}: expected numbers of nodes or edges")
+        torch.from_numpy(np.zeros(0, dtype))
+    return arrays

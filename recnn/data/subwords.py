@@ -32,7 +32,10 @@ def pieces_of(word: str, buckets: int) -> tuple[int, ...]:
     """
     marked = f"<{word.lower()}>"
     grams = (marked[at : at + n] for n in range(SHORTEST, LONGEST + 1) for at in range(len(marked) - n + 1))
-    found = [int.from_bytes(blake2b(gram.encode(), digest_size=6).digest(), "little") % buckets for gram in grams]
+    found = [
+        int.from_bytes(blake2b(gram.encode("utf-8", "surrogatepass"), digest_size=6).digest(), "little") % buckets
+        for gram in grams
+    ]
     return tuple(found[:MOST])
 
 

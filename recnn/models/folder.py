@@ -102,7 +102,8 @@ class Model(nn.Module, ABC):
         except OSError as error:
             # Not the name of the temporary folder; and writing fails without a name if the disk is full.
             name = Path(str(error.filename)).name if error.filename not in (None, str(part)) else ""
-            error.filename, error.filename2 = str(folder / name), None
+            error.filename = str(folder / name)
+            del error.filename2
             raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -263,8 +264,7 @@ def _configuration(path: Path, content: bytes, kinds: Mapping[str, type[Model]])
         found = json.loads(content.decode())
         if not isinstance(found, dict) or not isinstance(found.get("recnn"), str):
             raise ValueError(f'expected an object with "recnn": one of {", ".join(kinds)}')
-        if found.get("format") != _FORMAT:
-            raise ValueError(f"this version of recnn reads format {_FORMAT}, got format {found.get('format')!r}")
+        _check_format(found.get("format"))
         name = str(_FORMER_KINDS.get(found["recnn"], found["recnn"]))
         if name not in kinds:
             raise ValueError(f'"recnn" is {name[:40]!r}, expected one of {", ".join(kinds)}')
@@ -272,6 +272,14 @@ def _configuration(path: Path, content: bytes, kinds: Mapping[str, type[Model]])
         if isinstance(config, dict):
             config = {_FORMER_SETTINGS.get(setting, setting): value for setting, value in config.items()}
         return kinds[name], settings_of(kinds[name].Config, config)
+
+
+def _check_format(found: object) -> None:
+    if type(found) is int and found > _FORMAT:
+        problem = f"format {str(found)[:20]}, this version of recnn reads formats up to {_FORMAT}"
+        raise ValueError(f"written by a newer version of recnn ({problem}): install a newer version")
+    if found != _FORMAT:
+        raise ValueError(f'"format" is {found!r:.40}, expected {_FORMAT}')
 
 
 def _kinds() -> dict[str, type[Model]]:

@@ -12,7 +12,10 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Generator, Tensor
 
+from recnn.errors import ModelError
+
 _S = TypeVar("_S")
+_NO_TOKEN = "the model gives no token a probability: its weights are too large, or damaged"
 StepFunction = Callable[[Tensor, _S], tuple[Tensor, _S]]
 
 
@@ -69,6 +72,7 @@ def beam_search(
 
     Raises:
         ValueError: an argument is out of its range.
+        ModelError: no sequence has a probability.
     """
     if beam_width < 1 or max_length < 1:
         raise ValueError(f"beam_width and max_length must be at least 1, got {beam_width} and {max_length}")
@@ -91,6 +95,8 @@ def beam_search(
             break
         state = pick(state, rows[going])
     found += _candidates(said, total)
+    if not found:
+        raise ModelError(_NO_TOKEN)
     return sorted(found, key=lambda candidate: candidate.score(length_penalty), reverse=True)
 
 
@@ -124,6 +130,7 @@ def sample(
 
     Raises:
         ValueError: an argument is out of its range.
+        ModelError: no token has a probability.
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, got {max_length}")
@@ -132,6 +139,8 @@ def sample(
     while len(tokens) < max_length and (last != end or not tokens):
         log_probabilities, state = step(torch.tensor([last]), state)
         row = log_probabilities[0].cpu().double()
+        if not row.exp().sum() > 0:
+            raise ModelError(_NO_TOKEN)
         probabilities = restricted(row, temperature, top_k, top_p).exp()
         last = int(torch.multinomial(probabilities, 1, generator=generator))
         total += float(row[last])

@@ -95,8 +95,12 @@ def _read(folder: Path, results: Callable[[Model, Path], Examples] | None) -> Tr
         with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         seconds = [float(row["seconds"]) for row in rows]
-    except (OSError, KeyError, ValueError):
+    except OSError:
         raise RunError(f"{folder}: no epoch of this run is complete (no metrics.csv)") from None
+    except (KeyError, ValueError, TypeError, csv.Error):
+        seconds = []
+    if not seconds:
+        raise RunError(f"{folder / 'metrics.csv'}: damaged: resume the run for another epoch, which writes it anew")
     model = load(model_in(folder))
     examples = Examples.load(folder / FILE) if results is None else results(model, folder)
     made = objective_of(model).measures_of(model.config)

@@ -46,7 +46,7 @@ def read_examples(path: str | Path) -> Iterator[TreeExample]:
             yield _example(json.loads(line))
         except json.JSONDecodeError as error:
             raise error_at(path, number, error.colno, f"not JSON: {error.msg}") from None
-        except (TreeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits
             raise error_at(path, number, 1, str(error)) from None
 
 

@@ -165,6 +165,13 @@ class _HtmlReader(HTMLParser):
     def handle_comment(self, data: str) -> None:
         self.builder.add("#comment", data)
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Read ``<![`` as a comment up to the next ``>`` if it is no section, as browsers do."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i, report)
+
 
 def from_html(text: str, remove_blank_text: bool = False, split_text: bool = False) -> TypedTree:
     """Convert an HTML document or a part of one to a tree, as `from_xml`.

@@ -80,7 +80,7 @@ def _leaf(atom: str | None, string: str | None) -> _Expression:
 
 
 def _number(atom: str) -> float | None:
-    return float(atom) if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", atom, re.ASCII) else None
+    return float(atom) if re.fullmatch(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", atom, re.ASCII) else None
 
 
 def _features(expression: _Expression) -> tuple[float, ...]:

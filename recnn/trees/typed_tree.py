@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from sys import float_info
 from typing import Any
 
 from parsers.errors import TreeError
 from parsers.printing import printable
+
+_LARGEST = float_info.max  # compared with integers of any size, which cannot all be converted
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,13 +65,13 @@ class TypedTree:
                 raise TreeError(f"words: node {node} has {word!r:.60}, expected a string or None")
         width = self.width
         for node, row in enumerate(self.numbers):
-            if not all(isinstance(number, int | float) and isfinite(number) for number in row):
+            if not all(isinstance(number, int | float) and -_LARGEST <= number <= _LARGEST for number in row):
                 raise TreeError(f"numbers: node {node} has {row!r:.60}, expected finite numbers")
             if len(row) not in (0, width):
                 raise TreeError(f"numbers: node {node} has {len(row)} numbers, other nodes have {width}")
         last = [-1] * len(self.parents)
         for node, slot in enumerate(self.slots):
-            if node and (type(slot) is not int or slot <= last[self.parents[node]]):
+            if node and (type(slot) is not int or not last[self.parents[node]] < slot < 1 << 31):
                 raise TreeError(f"slots: node {node} has the slot {slot!r}, expected ascending ones below a parent")
             last[self.parents[node]] = slot if node else -1
 

@@ -99,6 +99,8 @@ def from_json(text: str | bytes) -> TypedTree:
 def parsed_json(text: str | bytes) -> Any:
     """Return the value of a JSON text; raises the errors of `from_json`."""
     try:
+        if isinstance(text, bytes):  # json itself takes surrogates in UTF-8
+            text = text.decode(json.detect_encoding(text))
         return json.loads(text)
     except RecursionError:
         raise TreeError("nested too deeply for Python's json module") from None

@@ -1,9 +1,11 @@
 """Temporary files beside those that are written, and folders that replace others."""
 
+import errno
 import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,18 @@ def test_no_two_threads_write_to_one_part(tmp_path):
     assert len(set(found)) == 150
     assert path.read_text() in ("a" * 100, "b" * 100, "c" * 100)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_errors_name_the_file_itself(tmp_path, monkeypatch):
+    def read_only(self, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "unlink", read_only)  # also of what is not there
+    with pytest.raises(FileNotFoundError) as error:
+        write_lines(tmp_path / "no" / "file", ["text"])
+    assert str(error.value) == f"[Errno 2] No such file or directory: '{tmp_path / 'no' / 'file'}'"
+    with pytest.raises(IsADirectoryError, match=r"'\.'$"):
+        write_lines("", ["text"])
 
 
 def test_parts_of_killed_processes_are_swept(tmp_path, ended):

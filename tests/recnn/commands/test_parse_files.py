@@ -139,6 +139,14 @@ def test_a_call_that_was_killed_is_continued(tmp_path):
     status, printed, err = recnn(*options[:-3], "--input", source, "--out", out)
     assert (status, printed) == (1, "")
     assert "begun with another input or other options" in err
+    claim = (part / "job.json").read_text()
+    (part / "job.json").write_text(claim[:-1])
+    assert recnn(*options, "--out", out) == (
+        1,
+        "",
+        f"recnn: {part / 'job.json'}: missing or damaged: remove {part}, to parse from the beginning\n",
+    )
+    (part / "job.json").write_text(claim)
 
     status, printed, err = recnn(*options, "--out", out)
     assert (status, printed) == (1, "")

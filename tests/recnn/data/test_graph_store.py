@@ -1,5 +1,8 @@
 """Graphs in arrays equal the graphs that were given, one by one and in batches, in memory and in a folder."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -87,6 +90,21 @@ def test_a_folder_of_something_else_is_kept(tmp_path):
     with pytest.raises(InputError, match="choose another name"):
         GraphStore(graphs_of([ONE]), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system reserves no room on the disk")
+def test_a_full_disk_leaves_the_older_graphs(tmp_path, monkeypatch):
+    """Where it is full only when the arrays are joined: to write to a mapped file would end the process."""
+    GraphStore(graphs_of([ONE]), tmp_path / "store")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        GraphStore(graphs_of([ONE, ONE]), tmp_path / "store")
+    assert str(error.value).endswith(f"'{tmp_path / 'store'}'")
+    assert (len(GraphStore.open(tmp_path / "store")), os.listdir(tmp_path)) == (1, ["store"])
 
 
 def test_graphs_with_other_data_are_refused():

@@ -174,8 +174,8 @@ def _changed(**fields):
         (_written("model.json", b'{"recnn": ["pairs"]}'), 'expected an object with "recnn": one of .*trees'),
         (_written("model.json", b"[" * 100_000), "model.json: "),
         (
-            _written("model.json", b'{"recnn": "trees", "format": 9}'),
-            "this version of recnn reads format 1, got format 9",
+            _written("model.json", b'{"recnn": "trees", "format": "9"}'),
+            "model.json: \"format\" is '9', expected 1",
         ),
         (_written("model.json", b'{"recnn": "trees", "format": 1}'), "model.json: input should be an object"),
         (_json(colour="red"), "model.json: colour: "),

@@ -10,6 +10,8 @@ from nltk import Tree
 
 import recnn
 from recnn.data.datasets import PairDataset
+from recnn.models.span_parser import SpanParser
+from recnn.trees import from_value
 
 FOLDERS = Path(__file__).parent / "version_0_1"
 EXPECTED = json.loads((FOLDERS / "expected.json").read_text())
@@ -28,6 +30,12 @@ def predicted(model):
         return model.score(model.indices(list("ab cab\n")))[0]
     if isinstance(model, recnn.TreeAutoencoder):
         return model(model.graph(TREE)).error
+    if isinstance(model, SpanParser):
+        return model(model.batch([["the", "boy", "saw", "Her", "duck"]]))[0][0]
+    if isinstance(model, recnn.TypedTreeModel):
+        return model.predict_outputs([from_value({"a": [1, 2.5, "x"]})])[0]
+    if isinstance(model, recnn.TreeRegressor):
+        return torch.tensor(model.predict([TREE, OTHER]))
     words = torch.tensor([[model.target.index(word)] for word in ("<s>", "le")])
     return model(model.graph(TREE), words)
 
@@ -56,6 +64,22 @@ def test_the_shape_of_0_1_is_the_parser_of_its_model(name, tmp_path):
     assert (config["parser"], "shape" in config) == ("left", False)
 
 
-def test_every_kind_of_0_1_is_there():
-    kinds = {json.loads((FOLDERS / name / "model.json").read_text())["recnn"] for name in EXPECTED}
-    assert kinds == {"classifier", "pairs", "sequence", "language-model", "autoencoder", "translator"}
+def test_every_kind_of_model_is_there():
+    former = {json.loads((FOLDERS / name / "model.json").read_text())["recnn"] for name in EXPECTED}
+    assert former > {"classifier", "pairs", "sequence", "language-model", "autoencoder", "translator"}
+    classes = (getattr(recnn.models, name) for name in recnn.models.__all__)
+    kinds = {
+        one.kind for one in classes if isinstance(one, type) and issubclass(one, recnn.Model) and "kind" in vars(one)
+    }
+    assert {recnn.load(FOLDERS / name).kind for name in EXPECTED} == kinds
+
+
+def test_a_folder_of_a_newer_format_is_refused(tmp_path):
+    folder = shutil.copytree(FOLDERS / "pairs", tmp_path / "newer")
+    written = json.loads((folder / "model.json").read_text()) | {"format": 2}
+    (folder / "model.json").write_text(json.dumps(written))
+    problem = (
+        r"newer/model.json: written by a newer version of recnn \(format 2, .* up to 1\): install a newer version$"
+    )
+    with pytest.raises(recnn.ModelError, match=problem):
+        recnn.load(folder)
