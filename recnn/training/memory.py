@@ -7,6 +7,7 @@ from typing import NamedTuple
 import lightning.pytorch as pl
 import torch
 
+from parsers.errors import InputError
 from recnn.models.bounds import within_memory
 from recnn.models.folder import Model
 from recnn.training.module import TrainingModule
@@ -37,6 +38,8 @@ def fit(
         KeyboardInterrupt: the process was interrupted by Ctrl-C.
         SystemExit: the process was terminated by SIGTERM.
     """
+    if training.devices > 1:
+        raise InputError("devices: a training in memory has one process")
     with restored(training):
         torch.set_num_threads(training.threads)
         torch.manual_seed(training.seed)

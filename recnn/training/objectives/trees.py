@@ -108,6 +108,9 @@ class TreeObjective(Objective, kind="trees"):
         rows, target = known(batch)
         return self.model.head.loss(self.model(batch, rows), target.to(self.model.head.linear.weight.device))
 
+    def items(self, batch: DGLGraph) -> int:
+        return len(known(batch)[0])
+
     def measure(self, batch: DGLGraph) -> None:
         update_accuracies(self.measures, self.model, batch)
 
