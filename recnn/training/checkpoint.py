@@ -26,7 +26,7 @@ class CheckpointFile(TorchCheckpointIO):
     """Lightning's writer and reader of the checkpoint of one run.
 
     Args:
-        run: settings of the model and the training, and hashes of the data; the numbers of epochs and devices may change.
+        run: settings of the model and the training, and hashes of the data; what `MAY_CHANGE` names may change.
     """
 
     def __init__(self, run: Mapping[str, Mapping[str, Any]]) -> None:

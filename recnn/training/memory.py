@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -48,7 +48,7 @@ def fit(
         objective.model.train()  # a model that is trained again is in evaluation mode
         check_machine(training)
         keeper = _InMemory(objective, training, report)
-        validation = {} if objective.measures else {"limit_val_batches": 0}
+        validation: dict[str, Any] = {} if objective.measures else {"limit_val_batches": 0}
         trainer = make_trainer(training, keeper, progress, logger=False, **validation)
         with ended_in_order():
             trainer.fit(TrainingModule(objective, training))

@@ -8,10 +8,10 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -27,7 +27,8 @@ class LostError(RunError):
     """Another process of the training has ended."""
 
 
-class Processes(NamedTuple):
+@dataclass(frozen=True)
+class Processes:
     """The place of this process among those that train.
 
     Attributes:
@@ -42,7 +43,7 @@ class Processes(NamedTuple):
 
     @property
     def first(self) -> bool:
-        """This process writes the files and reports."""
+        """Whether this process writes the files and reports."""
         return self.rank == 0
 
 

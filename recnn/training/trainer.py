@@ -22,8 +22,8 @@ from recnn.training.processes import Processes, agreed, end_at_sigterm
 
 try:
     import lightning.pytorch as pl
+    from lightning.fabric.plugins.environments import TorchElasticEnvironment
     from lightning.pytorch.callbacks import TQDMProgressBar
-    from lightning.pytorch.plugins.environments import TorchElasticEnvironment
     from lightning.pytorch.strategies import DDPStrategy
     from lightning.pytorch.utilities.exceptions import SIGTERMException
 except ModuleNotFoundError as error:

@@ -91,7 +91,7 @@ class AutoencoderObjective(Objective, kind="autoencoder"):
     def loss(self, batch: DGLGraph) -> Tensor:
         return torch.stack([mean for mean, _ in self.means(batch)]).sum()
 
-    def means(self, batch: DGLGraph) -> list[tuple[Tensor, int]]:
+    def means(self, batch: DGLGraph) -> list[tuple[Tensor, float]]:
         forest, found = self._read(batch)
         alpha, head = self.model.config.alpha, self.model.head
         # A batch of single words has nothing to reconstruct.

@@ -98,7 +98,7 @@ class PairObjective(Objective, kind="pairs"):
         found = self.model(batch.forest)
         return self.model.head.loss(found, batch.target.to(found.device))
 
-    def items(self, batch: Pairs) -> int:
+    def items(self, batch: Pairs) -> float:
         return len(batch.target)
 
     def measure(self, batch: Pairs) -> None:

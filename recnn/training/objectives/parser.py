@@ -153,7 +153,7 @@ class ParserObjective(Objective, kind="parser"):
         """
         return torch.stack([mean for mean, _ in self.means(batch)]).sum()
 
-    def means(self, batch: ParserBatch) -> list[tuple[Tensor, int]]:
+    def means(self, batch: ParserBatch) -> list[tuple[Tensor, float]]:
         between, tags = self.model(batch.sentences)
         tagging = F.cross_entropy(tags.flatten(0, 1), batch.tags.flatten().to(tags.device))
         hinge: Tensor = self.hinge(between, batch).mean()
