@@ -85,9 +85,10 @@ def _terminated(*_: object) -> None:
 def _start(number: int, count: int, port: int, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
     place = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "GROUP_RANK": 0}
     place |= {"MASTER_PORT": port, _STARTED: 1}
+    quiet = {"TORCH_CPP_LOG_LEVEL": "ERROR"}  # torch warns if all parameters are used, and when another process ends
     return subprocess.Popen(
         [sys.executable, "-m", "recnn", *sys.argv[1:]],
-        env={**os.environ, "MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in place.items()}},
+        env={**os.environ, **quiet, "MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in place.items()}},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL if number else None,
         stderr=errors if number else None,

@@ -175,7 +175,8 @@ def _resumed(
     own = [(part, name) for part, values in given.items() for name in values if name not in ("epochs", "devices")]
     if own:
         part, name = own[0]
-        problem = f"{option_of(kinds[part], name)} cannot be changed in a run that is resumed; only --epochs and --devices can"
+        option = option_of(kinds[part], name)
+        problem = f"{option} cannot be changed in a run that is resumed; only --epochs and --devices can"
         raise typer.BadParameter(problem, param_hint="--resume")
     made(kinds["training"], given["training"])  # report errors of the command line before those of the run
     run = read_run(to)

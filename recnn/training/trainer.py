@@ -22,7 +22,7 @@ from recnn.training.processes import Processes, agreed, end_at_sigterm
 
 try:
     import lightning.pytorch as pl
-    from lightning.fabric.plugins.environments import TorchElasticEnvironment
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning.pytorch.callbacks import TQDMProgressBar
     from lightning.pytorch.strategies import DDPStrategy
     from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -101,7 +101,7 @@ def make_trainer(
         more: further arguments of the Trainer.
     """
     if here.count > 1:
-        more["strategy"] = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+        more["strategy"] = DDPStrategy(find_unused_parameters=True)
         more["plugins"] = [*more.get("plugins", []), TorchElasticEnvironment()]
         more["num_nodes"] = here.count // here.local
     return pl.Trainer(
