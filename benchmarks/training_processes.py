@@ -24,11 +24,13 @@ TRAIN = [sys.executable, "-m", "recnn", "train", "sentiment"]
 
 
 def cpu() -> float:
+    """Return the CPU time of all children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def speed(folder: Path, size: int, batch: int) -> None:
+    """Train in one and in two processes in turn."""
     print("processes  fastest epoch (s)  CPU of the run (s)")
     for turn in range(3):
         for devices in (1, 2):
@@ -41,10 +43,12 @@ def speed(folder: Path, size: int, batch: int) -> None:
 
 
 def children(process: int) -> list[int]:
+    """Return the children of a process."""
     return list(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
 
 
 def kills(folder: Path, count: int, epochs: int, seed: int) -> None:
+    """Kill and resume a training, and compare it with an undisturbed one."""
     options = ["--hidden-size", "50", "--epochs", str(epochs), "--devices", "2", "--out"]
     subprocess.run([*TRAIN, *options, folder / "whole"], check=True, stdout=subprocess.DEVNULL)
     chance, out, done, longest = random.Random(seed), folder / "killed", Counter[str](), 0.0
@@ -89,6 +93,7 @@ def kills(folder: Path, count: int, epochs: int, seed: int) -> None:
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["speed", "kills"])
     parser.add_argument("--kills", type=int, default=20)

@@ -34,13 +34,14 @@ def several() -> bool:
     return int(os.environ.get("WORLD_SIZE", 1)) > 1
 
 
-def run_in_processes(count: int) -> int:
+def run_in_processes(count: int, command: Sequence[str] | None = None) -> int:
     """Run the command line of this process in several processes of one machine.
 
     If one of them fails, the others are ended, and its message is printed; so they are by Ctrl-C and SIGTERM.
 
     Args:
         count: number of processes.
+        command: command to run; by default that of this process.
 
     Returns:
         The exit status.
@@ -53,7 +54,9 @@ def run_in_processes(count: int) -> int:
         running: list[subprocess.Popen[bytes]] = []
         try:
             port = _free_port()
-            running += [_start(number, count, port, errors) for number in range(count)]
+            command = command or [sys.executable, "-m", "recnn", *sys.argv[1:]]
+            for number in range(count):
+                running.append(_start(command, number, count, port, errors))
             return _wait(running, errors)
         except _Terminated:
             fail("terminated: resume the run to continue after the last complete epoch")
@@ -82,12 +85,12 @@ def _terminated(*_: object) -> None:
     raise _Terminated
 
 
-def _start(number: int, count: int, port: int, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _start(command: Sequence[str], number: int, count: int, port: int, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
     place = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "GROUP_RANK": 0}
     place |= {"MASTER_PORT": port, _STARTED: 1}
     quiet = {"TORCH_CPP_LOG_LEVEL": "ERROR"}  # torch warns if all parameters are used, and when another process ends
     return subprocess.Popen(
-        [sys.executable, "-m", "recnn", *sys.argv[1:]],
+        command,
         env={**os.environ, **quiet, "MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in place.items()}},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL if number else None,
@@ -111,11 +114,8 @@ def _wait(running: Sequence["subprocess.Popen[bytes]"], errors: IO[bytes]) -> in
     errors.seek(0)
     lines = errors.read().decode("utf-8", "replace").splitlines()
     own = [line.removeprefix("recnn: ") for line in lines if line.startswith("recnn: ")]
-    number, status = (
-        next((n, code) for n, code in enumerate(ended) if code and code != LOST)
-        if any(code and code != LOST for code in ended)
-        else (0, LOST)
-    )
+    failed = [(number, code) for number, code in enumerate(ended) if code and code != LOST]
+    number, status = failed[0] if failed else (0, LOST)
     if own and status > 0:
         fail(own[0])
         return status
