@@ -16,6 +16,7 @@ from recnn.commands.processes import LOST, run_in_processes
 from recnn.data.batches import TreeBatches
 from recnn.data.shares import EveryNth, Share, divided
 from recnn.models.config import AutoencoderConfig, ParserNetworkConfig
+from recnn.training.memory import fit
 from recnn.training.objectives.autoencoder import AutoencoderObjective
 from recnn.training.objectives.parser import ParserObjective
 from recnn.training.objectives.trees import TreeObjective
@@ -31,7 +32,8 @@ TOLERANCE = 2e-6  # of weights and losses, which are below 2 in absolute value; 
 def test_divided_has_each_example_once_and_is_balanced(sizes, parts):
     found = divided(sizes, parts)
     assert sorted(index for part in found for index in part) == list(range(len(sizes)))
-    assert len(found) == parts and all(found[: len(sizes)])
+    assert len(found) == parts
+    assert all(found[: len(sizes)])
     loads = [sum(sizes[index] for index in part) for part in found]
     assert max(loads) - min(loads) <= max(sizes, default=0)
 
@@ -47,18 +49,26 @@ def test_shares_are_the_batches_of_one_process(sizes, processes, trees, epoch):
         assert all(parts)
     nth = [EveryNth(whole, rank, processes) for rank in range(processes)]
     found = {place: batch for one in nth for place, batch in zip(one.places, one, strict=True)}
-    assert [found[place] for place in sorted(found)] == whole.batches() and all(map(len, nth))
+    assert [found[place] for place in sorted(found)] == whole.batches()
+    assert all(map(len, nth))
 
 
-def objectives():
-    plain = options_of(batch=7)
-    yield TreeObjective(CONFIG, plain, TREES, DEV, None)
-    yield AutoencoderObjective(AutoencoderConfig(hidden_size=5, labels=CONFIG.labels), plain, TREES, DEV)
-    yield ParserObjective(ParserNetworkConfig(), Training(batch=7), TREES[:20], DEV)
+def tree_objective():
+    return TreeObjective(CONFIG, options_of(batch=7), TREES, DEV, None)
 
 
-@pytest.mark.parametrize("objective", objectives(), ids=["trees", "autoencoder", "parser"])
-def test_the_loss_is_the_weighted_sum_of_its_shares(objective):
+def autoencoder_objective():
+    config = AutoencoderConfig(hidden_size=5, alpha=0.5, labels=CONFIG.labels)
+    return AutoencoderObjective(config, options_of(batch=7), TREES, DEV)
+
+
+def parser_objective():
+    return ParserObjective(ParserNetworkConfig(), Training(batch=7), TREES[:20], DEV)
+
+
+@pytest.mark.parametrize("make", [tree_objective, autoencoder_objective, parser_objective])
+def test_the_loss_is_the_weighted_sum_of_its_shares(make):
+    objective = make()
     objective.model.eval()
     data = objective.batches(0)
     batch = data.sampler.batches()[0]
@@ -132,7 +142,9 @@ def runs(tmp_path_factory):
 @pytest.mark.parametrize("name", ["two", "more", "fewer"])
 def test_two_processes_equal_one(runs, name):
     folder, lines = runs
-    assert "two 0 0" in lines and "more 0 0" in lines and "fewer 0" in lines
+    assert "two 0 0" in lines
+    assert "more 0 0" in lines
+    assert "fewer 0" in lines
     for one, other in zip(metrics(folder / "one"), metrics(folder / name), strict=True):
         assert one == pytest.approx(other, abs=TOLERANCE)
     for model in ("initial", "best", "last"):
@@ -143,7 +155,7 @@ def test_two_processes_equal_one(runs, name):
 
 
 def test_a_process_that_ends_ends_the_others(runs):
-    folder, lines = runs
+    _, lines = runs
     lost = "another process of the training has ended: resume the run to continue after the last complete epoch"
     assert [line for line in lines if line.startswith("failed")] == [
         "failed 1: bad batch",
@@ -174,7 +186,8 @@ def test_processes_end_together_with_one_line(capfd, monkeypatch, first, second,
     before = signal.getsignal(signal.SIGTERM)
     assert run_in_processes(2, [sys.executable, "-S", "-c", script]) == status
     err = capfd.readouterr().err
-    assert err.startswith(line) and err.count("\n") == bool(line)
+    assert err.startswith(line)
+    assert err.count("\n") == bool(line)
     assert signal.getsignal(signal.SIGTERM) == before
 
 
@@ -182,8 +195,6 @@ def test_python_needs_torchrun_for_several_processes(tmp_path):
     with pytest.raises(InputError, match="expected 2 processes, but one process was started: use torchrun"):
         train(lambda: None, Training(devices=2), tmp_path / "run")
     with pytest.raises(InputError, match="a training in memory has one process"):
-        from recnn.training.memory import fit
-
         fit(lambda: None, Training(devices=2))
     assert not (tmp_path / "run").exists()
     assert trained(tmp_path / "run", epochs=1)
