@@ -140,8 +140,10 @@ def _train(
     except SystemExit:
         report("terminated: resume the run to continue after the last complete epoch")
         raise
-    except Exception:
-        if here.first and not keeper.rows:  # no epoch is complete: leave the folder free for the next attempt
+    except Exception as error:
+        lost = here.count > 1 and not isinstance(error, InputError)  # another process may have ended: resume it later
+        if here.first and checkpoint is None and not keeper.rows and not lost:
+            # No epoch is complete: leave the folder free for the next attempt.
             (out / "run.json").unlink(missing_ok=True)
             shutil.rmtree(out / "initial", ignore_errors=True)
         raise
