@@ -92,17 +92,16 @@ class TreeBatches(Sampler[list[int]]):
         return made
 
 
-def loader(data: Dataset[Any], batches: Sampler[list[int]], workers: int = 0, seed: int = 0) -> DataLoader[Any]:
+def loader(data: Dataset[Any], batches: Sampler[list[int]], workers: int = 0) -> DataLoader[Any]:
     """Make a DataLoader of the batches of a data set.
 
     Args:
         data: data set that returns a batch for a list of indices, such as `TreeDataset`.
         batches: sampler of the batches.
         workers: number of processes that load data; 0 loads in the main process.
-        seed: random seed of the workers, which draw no random numbers.
     """
     # A DataLoader draws a seed for its workers; with a generator of its own, the global random state does not change.
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(0)
     return DataLoader(
         data,
         batch_size=None,
