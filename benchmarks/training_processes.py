@@ -57,7 +57,7 @@ def kills(folder: Path, count: int, epochs: int, seed: int) -> None:
         started = (out / "run.json").exists()
         command = [*TRAIN, *(["--resume", "--devices", "2", "--out"] if started else options), str(out)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(chance.uniform(4, 11))
+        time.sleep(chance.uniform(4, 9))
         ranks = children(process.pid) if process.poll() is None else []
         if len(ranks) < 2:
             process.wait()
@@ -79,7 +79,7 @@ def kills(folder: Path, count: int, epochs: int, seed: int) -> None:
             raise SystemExit("an epoch was lost")
         last = rows
         print(f"{which}: status {process.returncode}, {rows} epochs, {errors.strip()!r}", flush=True)
-        if which != "parent" and (process.returncode != 1 or errors.count("\n") != 1):
+        if which != "parent" and (process.returncode != 1 or errors.count("\n") != 1 or "resume the run" not in errors):
             raise SystemExit("expected one line and status 1")
         if which == "parent" and process.returncode != -signal.SIGKILL:
             raise SystemExit("expected the signal")
@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["speed", "kills"])
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=500)
     parser.add_argument("--hidden-size", type=int, default=300)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
