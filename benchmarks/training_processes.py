@@ -57,7 +57,7 @@ def kills(folder: Path, count: int, epochs: int, seed: int) -> None:
         started = (out / "run.json").exists()
         command = [*TRAIN, *(["--resume", "--devices", "2", "--out"] if started else options), str(out)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(chance.uniform(4, 9))
+        time.sleep(chance.uniform(6, 10.5))
         ranks = children(process.pid) if process.poll() is None else []
         if len(ranks) < 2:
             process.wait()
