@@ -12,6 +12,7 @@ import recnn
 from recnn.commands.common import out
 from recnn.commands.lazy import Command, lazy_app
 from recnn.commands.options import RUN, made, option_of, with_settings
+from recnn.commands.processes import LOST, end_with_parent, rank, run_in_processes, several, started
 from recnn.errors import RunError
 from recnn.settings import as_json, settings_of
 
@@ -39,7 +40,9 @@ app = lazy_app("Train a model for one of these tasks.", TASKS)
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the training run.", rich_help_panel=RUN)]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Continue the run in --out; only --epochs may change.", rich_help_panel=RUN),
+    typer.Option(
+        "--resume", help="Continue the run in --out; only --epochs and --devices may change.", rich_help_panel=RUN
+    ),
 ]
 Seeds = Annotated[
     int | None,
@@ -71,6 +74,11 @@ def trains(task: str, **kinds: type[Any]) -> "Callable[[Callable[..., Objective]
                 if resume
                 else {part: made(kind, given[part]) for part, kind in kinds.items()}
             )
+            count = settings["training"].devices
+            if seeds is not None and (count > 1 or several()):
+                raise typer.BadParameter("cannot be used with several processes", param_hint="--seeds")
+            if count > 1 and not several():
+                raise typer.Exit(run_in_processes(count))
             if seeds is None:
                 _train(task, build, settings, to, resume)
             else:
@@ -84,6 +92,7 @@ def trains(task: str, **kinds: type[Any]) -> "Callable[[Callable[..., Objective]
 
 
 def _train(task: str, build: "Callable[..., Objective]", settings: dict[str, Any], to: Path, resume: bool) -> None:
+    from recnn.training.processes import LostError
     from recnn.training.run import train
     from recnn.training.trainer import shown_row
 
@@ -93,15 +102,24 @@ def _train(task: str, build: "Callable[..., Objective]", settings: dict[str, Any
         found.append(build(**settings))
         return found[0]
 
-    best = train(
-        make,
-        settings["training"],
-        to,
-        resume,
-        {"task": task, "settings": asked_of(settings)},
-        progress=sys.stderr.isatty() and sys.stdout.isatty(),
-        report=out.print,
-    )
+    if started():
+        end_with_parent()
+    try:
+        best = train(
+            make,
+            settings["training"],
+            to,
+            resume,
+            {"task": task, "settings": asked_of(settings)},
+            progress=sys.stderr.isatty() and sys.stdout.isatty(),
+            report=out.print,
+        )
+    except LostError:
+        if started():  # the process that started this one prints the error
+            raise typer.Exit(LOST) from None
+        raise
+    if rank():
+        return
     (objective,) = found
     out.print(f"best: epoch {best['epoch']}, {shown_row(best, objective)}; the model is in {to / 'best'}")
     if objective.closing is not None:
@@ -151,13 +169,14 @@ def asked_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _resumed(
     task: str, to: Path, kinds: Mapping[str, type[Any]], given: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Read the settings of the run in ``to``; only the number of epochs may be given anew."""
+    """Read the settings of the run in ``to``; only the numbers of epochs and devices may be given anew."""
     from recnn.training.record import read_run
 
-    own = [(part, name) for part, values in given.items() for name in values if name != "epochs"]
+    own = [(part, name) for part, values in given.items() for name in values if name not in ("epochs", "devices")]
     if own:
         part, name = own[0]
-        problem = f"{option_of(kinds[part], name)} cannot be changed in a run that is resumed; only --epochs can"
+        option = option_of(kinds[part], name)
+        problem = f"{option} cannot be changed in a run that is resumed; only --epochs and --devices can"
         raise typer.BadParameter(problem, param_hint="--resume")
     made(kinds["training"], given["training"])  # report errors of the command line before those of the run
     run = read_run(to)

@@ -95,7 +95,7 @@ class TreeBatches(Sampler[list[int]]):
         return made
 
 
-def loader(data: Dataset[Any], batches: TreeBatches, workers: int = 0) -> DataLoader[Any]:
+def loader(data: Dataset[Any], batches: Sampler[list[int]], workers: int = 0) -> DataLoader[Any]:
     """Make a DataLoader of the batches of a data set.
 
     Args:
@@ -104,7 +104,7 @@ def loader(data: Dataset[Any], batches: TreeBatches, workers: int = 0) -> DataLo
         workers: number of processes that load data; 0 loads in the main process.
     """
     # A DataLoader draws a seed for its workers; with a generator of its own, the global random state does not change.
-    random = torch.Generator().manual_seed(batches.seed)
+    random = torch.Generator().manual_seed(0)
     return DataLoader(
         data,
         batch_size=None,

@@ -17,6 +17,8 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from corpora.text import replacing
 from recnn.errors import RunError
 
+MAY_CHANGE = ("epochs", "devices")
+"""Settings of the training that may differ when it is resumed."""
 _LENGTH = hashlib.sha256().digest_size * 2  # hexadecimal digits
 
 
@@ -24,12 +26,12 @@ class CheckpointFile(TorchCheckpointIO):
     """Lightning's writer and reader of the checkpoint of one run.
 
     Args:
-        run: settings of the model and the training, and hashes of the data; the number of epochs may change.
+        run: settings of the model and the training, and hashes of the data; what `MAY_CHANGE` names may change.
     """
 
     def __init__(self, run: Mapping[str, Mapping[str, Any]]) -> None:
         fixed = {
-            part: {name: value for name, value in run[part].items() if (part, name) != ("training", "epochs")}
+            part: {name: value for name, value in run[part].items() if part != "training" or name not in MAY_CHANGE}
             for part in ("model", "training", "digest")
         }
         self._key = json.dumps(fixed, sort_keys=True).encode()

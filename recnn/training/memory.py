@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
 
+from parsers.errors import InputError
 from recnn.models.bounds import within_memory
 from recnn.models.folder import Model
 from recnn.training.module import TrainingModule
@@ -37,6 +38,8 @@ def fit(
         KeyboardInterrupt: the process was interrupted by Ctrl-C.
         SystemExit: the process was terminated by SIGTERM.
     """
+    if training.devices > 1:
+        raise InputError("devices: a training in memory has one process")
     with restored(training):
         torch.set_num_threads(training.threads)
         torch.manual_seed(training.seed)
@@ -45,7 +48,7 @@ def fit(
         objective.model.train()  # a model that is trained again is in evaluation mode
         check_machine(training)
         keeper = _InMemory(objective, training, report)
-        validation = {} if objective.measures else {"limit_val_batches": 0}
+        validation: dict[str, Any] = {} if objective.measures else {"limit_val_batches": 0}
         trainer = make_trainer(training, keeper, progress, logger=False, **validation)
         with ended_in_order():
             trainer.fit(TrainingModule(objective, training))

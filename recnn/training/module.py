@@ -1,7 +1,7 @@
 """The LightningModule that trains the model of an objective."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
@@ -9,12 +9,14 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from parsers.errors import InputError
-from recnn.data.batches import mixed
+from recnn.data.batches import TreeBatches, mixed
+from recnn.data.shares import EveryNth, Share, shared
 from recnn.gradients.norms import clip_gradients
 from recnn.models.folder import Model
 from recnn.training.examples import Examples
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
+from recnn.training.processes import Processes, collected, total
 
 _OPTIMIZERS: dict[str, Any] = {
     "adagrad": torch.optim.Adagrad,
@@ -31,10 +33,13 @@ class TrainingModule(pl.LightningModule):
     Args:
         objective: model, data, loss and metrics.
         training: settings of the training.
+        here: place of this process among those that train; each trains on its share of a batch.
     """
 
-    def __init__(self, objective: Objective, training: Training) -> None:
+    def __init__(self, objective: Objective, training: Training, here: Processes = Processes()) -> None:  # noqa: B008
         super().__init__()
+        self.here = here
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         self.objective = objective
         self.settings = training
         self.model = objective.model
@@ -43,7 +48,7 @@ class TrainingModule(pl.LightningModule):
             for words in objective.words:
                 for table in (words.embedding, words.pieces):
                     if table is not None:
-                        table.sparse = objective.sparse_words
+                        table.sparse = objective.sparse_words and here.count == 1  # NCCL has no sparse sums
         self.averaged: AveragedModel | None = None
         if training.average:
             decay = training.average**_AVERAGE_EVERY
@@ -52,6 +57,12 @@ class TrainingModule(pl.LightningModule):
         """The results of the last validation."""
         self._held_out = objective.examples()
         self._losses: list[Tensor] = []
+        self._share: Share
+        self._validated: EveryNth
+        self._measured: dict[int, dict[str, list[tuple[Tensor, ...]]]] = {}
+        if here.count > 1:
+            for measure in objective.measures.values():
+                measure.metric.sync_on_compute = False  # each process has all examples, see `_merge`
 
     @property
     def kept(self) -> Model:
@@ -60,11 +71,19 @@ class TrainingModule(pl.LightningModule):
 
     def train_dataloader(self) -> Any:
         """Return the batches of the current epoch; called before each epoch, so their number may change."""
-        return self.objective.batches(self.current_epoch)
+        batches: Any = self.objective.batches(self.current_epoch)
+        if self.here.count == 1:
+            return batches
+        self._share = Share(_order(batches), self.here.rank, self.here.count)
+        return shared(batches, self._share)
 
     def val_dataloader(self) -> Any:
         """Return the batches of the validation data."""
-        return self.objective.held_out()
+        batches: Any = self.objective.held_out()
+        if self.here.count == 1:
+            return batches
+        self._validated = EveryNth(_order(batches), self.here.rank, self.here.count)
+        return shared(batches, self._validated)
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Compute the loss of a batch.
@@ -72,14 +91,32 @@ class TrainingModule(pl.LightningModule):
         Raises:
             InputError: the loss is NaN or infinite.
         """
-        loss = self.objective.loss(batch)
-        if not loss.isfinite():
+        if self.here.count == 1:
+            loss = whole = self.objective.loss(batch)
+        else:
+            loss, whole = self._share_of_loss(batch, self._share.spare(index))
+        if not whole.isfinite():
             raise InputError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, batch {index + 1}: "
+                f"the loss is {whole.item()} in epoch {self.current_epoch + 1}, batch {index + 1}: "
                 "use a lower learning rate or clip the gradients"
             )
-        self._losses.append(loss.detach())
+        self._losses.append(whole.detach())
         return loss
+
+    def _share_of_loss(self, batch: Any, spare: bool) -> tuple[Tensor, Tensor]:
+        """Compute the loss of this process, whose gradients have those of the whole batch as their mean, and the whole.
+
+        Each mean of the loss is weighted by the share of its items that this process has.
+        """
+        means = self.objective.means(batch)
+        items = torch.tensor([0 if spare else count for _, count in means], dtype=torch.float64)
+        values = [mean if count else mean.nan_to_num() for (mean, _), count in zip(means, items, strict=True)]
+        sums = torch.stack([value.detach().double().cpu() for value in values]) * items
+        sums, items_of_all = total(self.here, torch.stack([sums, items]))
+        items_of_all = items_of_all.clamp(min=1)
+        weights = (items * self.here.count / items_of_all).tolist()
+        loss = torch.stack([value * weight for value, weight in zip(values, weights, strict=True)]).sum()
+        return loss, (sums / items_of_all).sum().float()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Update the average of the weights, after the first step and then every 10 steps."""
@@ -88,7 +125,8 @@ class TrainingModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Set a random seed that depends only on the run's seed and the epoch, so that the run can be resumed."""
-        torch.manual_seed(mixed(self.settings.seed, self.current_epoch))
+        own = [self.here.rank] if self.here.rank else []  # each process has its own dropout
+        torch.manual_seed(mixed(self.settings.seed, self.current_epoch, *own))
         self._losses.clear()
         self.objective.begin(training=True)
 
@@ -96,13 +134,33 @@ class TrainingModule(pl.LightningModule):
         """Validate the model that is saved, see `kept`."""
         self.objective.model = self.kept.eval()
         self.objective.begin(training=False)
+        self._measured.clear()
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Update the metrics with a batch."""
+        measures = self.objective.measures
+        before = {name: len(measure.batches) for name, measure in measures.items()}
         self.objective.measure(batch)
+        if self.here.count > 1:
+            place = self._validated.places[index]
+            self._measured[place] = {name: measure.batches[before[name] :] for name, measure in measures.items()}
+
+    def _merge(self) -> None:
+        """Give the metrics of each process the examples of all processes, each once and in the order of the data."""
+        found: dict[int, dict[str, list[tuple[Tensor, ...]]]] = {}
+        for part in collected(self.here, self._measured):
+            found.update(cast(dict[int, dict[str, list[tuple[Tensor, ...]]]], part))
+        for measure in self.objective.measures.values():
+            measure.reset()
+        for place in sorted(found):
+            for name, updates in found[place].items():
+                for values in updates:
+                    self.objective.measures[name].update(*values)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics and reset them."""
+        if self.here.count > 1:
+            self._merge()
         for name, measure in self.objective.measures.items():
             self.log(name, measure.metric.compute(), prog_bar=True)
         self.examples = Examples.of(self.objective.measures, self._held_out)
@@ -139,6 +197,13 @@ class TrainingModule(pl.LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Return the batch unchanged, so that graphs keep their cached levels; models move the tensors they read."""
         return batch
+
+
+def _order(batches: Any) -> TreeBatches:
+    order = getattr(batches, "sampler", None)
+    if not isinstance(order, TreeBatches):
+        raise InputError("devices: this model is trained in one process only, as its batches cannot be divided")
+    return order
 
 
 def share_of_rate(training: Training, step: int, total: int) -> float:

@@ -46,6 +46,15 @@ class Training:
     ] = 1
     workers: Annotated[int, Field(ge=0, description="Processes that load data; 0 loads in the main process.")] = 0
     device: Annotated[Device, Field(description="Device to run on.")] = "cpu"
+    devices: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1 << 10,
+            description="Number of processes on this machine that divide each batch, each with --threads; "
+            "torchrun sets it.",
+        ),
+    ] = 1
     precision: Annotated[
         Literal["32-true", "bf16-mixed", "16-mixed"], Field(description="Numerical precision, as in Lightning.")
     ] = "32-true"

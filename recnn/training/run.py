@@ -12,6 +12,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ from recnn.training.claim import FILES, MODELS, Claim, claimed
 from recnn.training.examples import FILE
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
+from recnn.training.processes import Processes, connected, processes
 from recnn.training.record import read_run
 
 try:
     import lightning.pytorch as pl
 except ModuleNotFoundError as error:
     raise missing_extra(error) from None
-from recnn.training.checkpoint import CheckpointFile
+from recnn.training.checkpoint import MAY_CHANGE, CheckpointFile
 from recnn.training.module import TrainingModule
 from recnn.training.trainer import Epochs, Report, Stop, check_machine, ended_in_order, make_trainer, never, restored
 
@@ -57,8 +59,8 @@ def train(
         make: function that makes the objective; it is called once, after the seed is set.
         training: settings of the training.
         out: folder of the run.
-        resume: continue the run in ``out``, with the same model, settings and data; only the number of epochs may
-            differ.
+        resume: continue the run in ``out``, with the same model, settings and data; only the numbers of
+            epochs and of processes may differ.
         asked: further entries of ``run.json``, as JSON values.
         progress: show progress bars.
         report: function that is called with a line of text after each epoch.
@@ -81,13 +83,22 @@ def train(
     out = Path(out)
     if resume:
         read_run(out)  # before a folder is created
-    with restored(training), claimed(out) as claim:
-        _check_folder(out, resume)
+    here = processes(training.devices)
+    if not here.first:
+        progress, report = False, lambda line: None
+    with restored(training), _claimed(out, here) as claim, connected(here, out):
+        if here.first:
+            _check_folder(out, resume)
         torch.set_num_threads(training.threads)
         torch.manual_seed(training.seed)
         with within_memory():
             objective = make()
-        return _train(objective, training, claim, resume, asked or {}, progress, report, stop)
+        return _train(objective, training, claim, resume, asked or {}, progress, report, stop, here)
+
+
+def _claimed(out: Path, here: Processes) -> AbstractContextManager[Claim]:
+    """Claim the folder in the first process; the others do not write."""
+    return claimed(out) if here.first else nullcontext(Claim(out, -1))
 
 
 def _train(
@@ -99,9 +110,10 @@ def _train(
     progress: bool,
     report: Report,
     stop: Stop,
+    here: Processes,
 ) -> dict[str, float]:
     out = claim.out
-    keeper = _Keeper(claim, objective, training, report, stop)
+    keeper = _Keeper(claim, objective, training, report, stop, here)
     check_machine(training)
     run = {
         **(read_run(out) if resume else {}),
@@ -112,45 +124,55 @@ def _train(
     }
     if resume:
         _check_same(out, run)
-    module = TrainingModule(objective, training)
+    module = TrainingModule(objective, training, here)
     file = CheckpointFile(run)
     checkpoint = out / "resume.ckpt" if resume and (out / "resume.ckpt").exists() else None
     if checkpoint is not None:
         _check_checkpoint(checkpoint, file, module, keeper, training.epochs)
-    write_lines(out / "run.json", [json.dumps(run, indent=2)])
-    (out / "curves.png").unlink(missing_ok=True)  # is there if the run is complete
+    if here.first:
+        write_lines(out / "run.json", [json.dumps(run, indent=2)])
+        (out / "curves.png").unlink(missing_ok=True)  # is there if the run is complete
     logger = _tensorboard(out) if training.tensorboard else False
-    trainer = make_trainer(training, keeper, progress, logger=logger, plugins=[file], default_root_dir=out)
+    trainer = make_trainer(training, keeper, progress, here, logger=logger, plugins=[file], default_root_dir=out)
     try:
         with ended_in_order():
             trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
         report("terminated: resume the run to continue after the last complete epoch")
         raise
-    except Exception:
-        if not keeper.rows:  # no epoch is complete: leave the folder free for the next attempt
+    except Exception as error:
+        lost = here.count > 1 and not isinstance(error, InputError)  # another process may have ended: resume it later
+        if here.first and checkpoint is None and not keeper.rows and not lost:
+            # No epoch is complete: leave the folder free for the next attempt.
             (out / "run.json").unlink(missing_ok=True)
             shutil.rmtree(out / "initial", ignore_errors=True)
         raise
+    assert keeper.best is not None
+    if not here.first:
+        return keeper.rows[keeper.best]
     claim.check("best", "last")
     shares = {name: measure.share for name, measure in objective.measures.items()}
     learning_curves(keeper.rows, shares, out / "curves.png")
-    assert keeper.best is not None
     return keeper.rows[keeper.best]
 
 
 class _Keeper(Epochs):
     """Callback that saves models, metrics and checkpoint after each epoch in the folder of the run."""
 
-    def __init__(self, claim: Claim, objective: Objective, training: Training, report: Report, stop: Stop) -> None:
-        super().__init__(objective, training, report, stop)
+    def __init__(
+        self, claim: Claim, objective: Objective, training: Training, report: Report, stop: Stop, here: Processes
+    ) -> None:
+        super().__init__(objective, training, report, stop, here)
         self.claim, self.out = claim, claim.out
 
     def begin(self, module: TrainingModule) -> None:
-        if not self.rows:
+        if self.here.first and not self.rows:
             module.model.save(self.out / "initial")
 
     def keep(self, trainer: pl.Trainer, module: TrainingModule) -> None:
+        if not self.here.first:
+            trainer.save_checkpoint(self.out / "resume.ckpt")  # which the first process writes, while all wait
+            return
         self.claim.check()  # as saving would create the folder anew
         module.kept.save(self.out / "last")
         if self.best == len(self.rows) - 1:
@@ -179,7 +201,7 @@ def _check_same(out: Path, run: Mapping[str, Any]) -> None:
     for part in ("model", "training", "digest"):
         theirs, ours = found.get(part), run[part]
         for name, value in ours.items():
-            if name != "epochs" and (not isinstance(theirs, dict) or theirs.get(name) != value):
+            if name not in MAY_CHANGE and (not isinstance(theirs, dict) or theirs.get(name) != value):
                 raise RunError(f"{out}: cannot resume: {part}.{name} differs from that of the run, see its run.json")
 
 

@@ -18,10 +18,13 @@ from recnn.errors import missing_extra
 from recnn.graphs.devices import chosen_device
 from recnn.training.objectives.base import Objective
 from recnn.training.options import Training
+from recnn.training.processes import Processes, agreed, end_at_sigterm
 
 try:
     import lightning.pytorch as pl
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning.pytorch.callbacks import TQDMProgressBar
+    from lightning.pytorch.strategies import DDPStrategy
     from lightning.pytorch.utilities.exceptions import SIGTERMException
 except ModuleNotFoundError as error:
     raise missing_extra(error) from None
@@ -57,6 +60,8 @@ def restored(training: Training) -> Iterator[None]:
                 "num_training_batches",
                 "number of training batches",
                 "LeafSpec",  # from Lightning itself, with current releases of torch
+                "find_unused_parameters=True was specified",  # a batch may not use all parameters
+                "recommended to use `self.log",  # all processes have the same metrics
                 "variance of predictions",  # the correlation is NaN then, and shown so
             ):
                 warnings.filterwarnings("ignore", f".*{message}")
@@ -79,18 +84,29 @@ def ended_in_order() -> Iterator[None]:
         raise KeyboardInterrupt from None  # Lightning's, after Ctrl-C
 
 
-def make_trainer(training: Training, keeper: pl.Callback, progress: bool, **more: Any) -> pl.Trainer:
+def make_trainer(
+    training: Training,
+    keeper: pl.Callback,
+    progress: bool,
+    here: Processes = Processes(),  # noqa: B008
+    **more: Any,
+) -> pl.Trainer:
     """Make Lightning's Trainer.
 
     Args:
         training: settings of the training.
         keeper: what is done after each epoch, see `Epochs`.
         progress: show progress bars.
+        here: place of this process among those that train.
         more: further arguments of the Trainer.
     """
+    if here.count > 1:
+        more["strategy"] = DDPStrategy(find_unused_parameters=True)
+        more["plugins"] = [*more.get("plugins", []), TorchElasticEnvironment()]
+        more["num_nodes"] = here.count // here.local
     return pl.Trainer(
         accelerator={"cuda": "gpu"}.get(training.device, training.device),
-        devices=1,
+        devices=here.local,
         precision=training.precision,
         max_epochs=training.epochs,
         callbacks=[keeper, TQDMProgressBar()] if progress else [keeper],
@@ -116,6 +132,7 @@ class Epochs(pl.Callback, ABC):
         report: function that is called with a line of text after each epoch.
         stop: function that is called with the objective and the row of an epoch after it; if it returns True, the
             training ends.
+        here: place of this process among those that train; the first one decides when they end.
 
     Attributes:
         rows: ``epoch`` (from 1), ``loss``, the metrics, and ``seconds`` of each epoch.
@@ -124,11 +141,19 @@ class Epochs(pl.Callback, ABC):
         InputError: the objective has no metric ``monitor``.
     """
 
-    def __init__(self, objective: Objective, training: Training, report: Report, stop: Stop = never) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        training: Training,
+        report: Report,
+        stop: Stop = never,
+        here: Processes = Processes(),  # noqa: B008
+    ) -> None:
         self.monitor = training.monitor or next(iter(objective.measures), None)
         if self.monitor not in (objective.measures or {None}):
             raise InputError(f"monitor: {self.monitor!r} is not one of {', '.join(objective.measures)}")
         self.objective, self.patience, self.report, self.stop = objective, training.patience, report, stop
+        self.here = here
         self.rows: list[dict[str, float]] = []
         self._began = 0.0
 
@@ -162,8 +187,10 @@ class Epochs(pl.Callback, ABC):
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Begin, unless a resumed run has stopped early already."""
+        end_at_sigterm(self.here)
         self.begin(module)
-        self._stop_early(trainer)
+        if agreed(self.here, self._no_better()):
+            trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Begin to measure the time."""
@@ -177,13 +204,12 @@ class Epochs(pl.Callback, ABC):
         self.keep(trainer, module)
         shown = (f"loss {module.loss():.4f}", shown_row(self.rows[-1], self.objective), f"{seconds:.1f} s")
         self.report(f"epoch {len(self.rows)}: " + ", ".join(filter(None, shown)))
-        self._stop_early(trainer)
-        if self.stop(self.objective, self.rows[-1]):
+        stop = self.here.first and self.stop(self.objective, self.rows[-1])
+        if agreed(self.here, stop or self._no_better()):
             trainer.should_stop = True
 
-    def _stop_early(self, trainer: pl.Trainer) -> None:
-        if self.patience is not None and self.best is not None and len(self.rows) - 1 - self.best >= self.patience:
-            trainer.should_stop = True
+    def _no_better(self) -> bool:
+        return self.patience is not None and self.best is not None and len(self.rows) - 1 - self.best >= self.patience
 
 
 def shown_row(row: Mapping[str, float], objective: Objective) -> str:

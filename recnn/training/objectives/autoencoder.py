@@ -89,16 +89,22 @@ class AutoencoderObjective(Objective, kind="autoencoder"):
         return loader(self.dev, TreeBatches(self.dev.sizes, nodes=4096, shuffle=False))
 
     def loss(self, batch: DGLGraph) -> Tensor:
+        return torch.stack([mean for mean, _ in self.means(batch)]).sum()
+
+    def means(self, batch: DGLGraph) -> list[tuple[Tensor, float]]:
         forest, found = self._read(batch)
         alpha, head = self.model.config.alpha, self.model.head
         # A batch of single words has nothing to reconstruct.
-        error: Tensor = found.error.sum() / (forest.in_degrees() > 0).sum().clamp(min=1)
+        phrases = int((forest.in_degrees() > 0).sum())
+        error: Tensor = found.error.sum() / max(phrases, 1)
         if head is None:
-            return error
+            return [(error, phrases)]
         rows, target = known(forest)
         scores = head(found.states.index_select(0, rows.to(error.device)))
-        loss: Tensor = alpha * error + (1 - alpha) * head.loss(scores, target.to(error.device))
-        return loss
+        return [
+            (alpha * error, phrases),
+            ((1 - alpha) * head.loss(scores, target.to(error.device)), len(rows)),
+        ]
 
     def measure(self, batch: DGLGraph) -> None:
         """Update the error and the shares of words and labels that are right; for the words see `Phrase.parts`."""

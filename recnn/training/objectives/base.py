@@ -105,6 +105,22 @@ class Objective(ABC):
     def loss(self, batch: Any) -> Tensor:
         """Compute the loss of a batch, a scalar."""
 
+    def means(self, batch: Any) -> Sequence[tuple[Tensor, float]]:
+        """Compute the terms of the loss, which is their sum, each with the number of items that it is a mean over.
+
+        Several processes weight their means by these numbers, so that the sum is the loss of the whole batch.
+        """
+        return [(self.loss(batch), self.items(batch))]
+
+    def items(self, batch: Any) -> float:
+        """Return the number of items of a batch that the loss is a mean over, such as the nodes with a target; the sum
+        of their weights if they have some.
+
+        Raises:
+            InputError: the batches cannot be divided over several processes.
+        """
+        raise InputError("devices: this model is trained in one process only, as its batches cannot be divided")
+
     @abstractmethod
     def measure(self, batch: Any) -> None:
         """Update the metrics with a batch of the validation data, by `Measure.update`."""

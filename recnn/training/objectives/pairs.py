@@ -98,6 +98,9 @@ class PairObjective(Objective, kind="pairs"):
         found = self.model(batch.forest)
         return self.model.head.loss(found, batch.target.to(found.device))
 
+    def items(self, batch: Pairs) -> float:
+        return len(batch.target)
+
     def measure(self, batch: Pairs) -> None:
         update_agreement(self.measures, self.model, batch)
 

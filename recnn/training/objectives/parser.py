@@ -151,10 +151,13 @@ class ParserObjective(Objective, kind="parser"):
 
         The tags are learnt from one term per word, the tree from one per span: without the factor they come last.
         """
+        return torch.stack([mean for mean, _ in self.means(batch)]).sum()
+
+    def means(self, batch: ParserBatch) -> list[tuple[Tensor, float]]:
         between, tags = self.model(batch.sentences)
         tagging = F.cross_entropy(tags.flatten(0, 1), batch.tags.flatten().to(tags.device))
         hinge: Tensor = self.hinge(between, batch).mean()
-        return hinge + 10 * tagging
+        return [(hinge, len(batch.trees)), (10 * tagging, int((batch.tags != IGNORED).sum()))]
 
     def hinge(self, between: Tensor, batch: ParserBatch) -> Tensor:
         """Compute the structured hinge loss (B,) of each sentence, from the projected states (B, n + 1, M)."""

@@ -91,6 +91,9 @@ class RegressionObjective(Objective, kind="regression"):
     def loss(self, batch: Numbers) -> Tensor:
         return self.model.head.loss(self.model(batch.forest), self.model.standard(batch.numbers))
 
+    def items(self, batch: Numbers) -> float:
+        return len(batch.numbers)
+
     def measure(self, batch: Numbers) -> None:
         self.measures["squared_error"].update(self.model.numbers(batch.forest).cpu(), batch.numbers)
 

@@ -101,6 +101,9 @@ class SequenceObjective(Objective, kind="sequences"):
     def loss(self, batch: Sequences) -> Tensor:
         return self.model.loss(self.model(batch.inputs, batch.steps), batch.targets)
 
+    def items(self, batch: Sequences) -> float:
+        return len(batch.inputs) * batch.steps
+
     def measure(self, batch: Sequences) -> None:
         update(self.measures, self.model, batch)
 

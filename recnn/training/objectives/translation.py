@@ -213,6 +213,9 @@ class TranslationObjective(Objective, kind="translation"):
         """Compute the mean cross entropy over the words of the targets and their ends."""
         return _surprise(self.model, batch, "mean")
 
+    def items(self, batch: Texts) -> float:
+        return int((batch.write != IGNORED).sum())
+
     def measure(self, batch: Texts) -> None:
         update_texts(self.measures, self.model, batch)
 

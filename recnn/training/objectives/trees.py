@@ -110,6 +110,11 @@ class TreeObjective(Objective, kind="trees"):
         rows, target = known(batch)
         return self.model.head.loss(self.model(batch, rows), target.to(self.model.head.linear.weight.device))
 
+    def items(self, batch: DGLGraph) -> float:
+        _, target = known(batch)
+        weights = self.model.head.class_weights
+        return len(target) if weights is None else float(weights.cpu()[target].sum())
+
     def measure(self, batch: DGLGraph) -> None:
         update_accuracies(self.measures, self.model, batch)
 

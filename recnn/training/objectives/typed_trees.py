@@ -115,6 +115,9 @@ class TypedTreeObjective(Objective, kind="typed_trees"):
         rows, target = _known(batch)
         return self.model.loss(self.model(batch, rows), target)
 
+    def items(self, batch: DGLGraph) -> float:
+        return len(_known(batch)[0])
+
     def measure(self, batch: DGLGraph) -> None:
         update_measures(self.measures, self.model, batch)
 
