@@ -1,0 +1,1 @@
+"""Encoding of data sets and corpora on a Ray cluster (https://docs.ray.io)."""
