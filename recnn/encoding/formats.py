@@ -72,11 +72,11 @@ def _json_values(text: str, columns: Columns) -> tuple[str | InputError, int, st
     if columns.text not in record:
         there = ", ".join(map(str, list(record)[:10]))
         return InputError(f"no column {columns.text!r}; columns there: {there}"), 0, name
-    return _content(record[columns.text], columns), 0, name
+    return content_of(record[columns.text], columns), 0, name
 
 
-def _content(value: Any, columns: Columns) -> str | InputError:
-    """Return a value of the column of sentences; or what is wrong with it."""
+def content_of(value: Any, columns: Columns) -> str | InputError:
+    """Return the sentence in a value of the column of sentences; or what is wrong with it."""
     if not isinstance(value, str):
         found = "null" if value is None else f"{type(value).__name__} {quoted(str(value))}"
         return InputError(f"column {columns.text!r}: expected a string, got {found}")
@@ -128,7 +128,9 @@ def _from_csv(file: BinaryIO, path: str, columns: Columns, mark: Mark, delimiter
         if row and len(row) != len(header):
             yield FoundRecord(begin, first, InputError(f"expected {len(header)} columns, found {len(row)}"))
         elif row:
-            yield FoundRecord(begin, first, _content(row[text], columns), 0, None if name is None else _name(row[name]))
+            yield FoundRecord(
+                begin, first, content_of(row[text], columns), 0, None if name is None else _name(row[name])
+            )
 
 
 def _positions(path: str, columns: Columns, there: Sequence[str]) -> tuple[int, int | None]:
@@ -173,7 +175,7 @@ def _from_parquet(file: BinaryIO, path: str, columns: Columns, start: int) -> It
             for each in zip(*values, strict=True):
                 if row >= start:
                     name = None if columns.id is None else _name(each[-1])
-                    yield FoundRecord(row, row + 1, _content(each[0], columns), 0, name)
+                    yield FoundRecord(row, row + 1, content_of(each[0], columns), 0, name)
                 row += 1
 
 

@@ -23,13 +23,14 @@ class Mark(NamedTuple):
 
 
 class FoundRecord(NamedTuple):
-    """A record of a file."""
+    """A record of a file, from a line or row on; ``offset``, ``line - after`` and ``skip`` are those of its `Mark`."""
 
     offset: int
     line: int
     content: str | InputError
     skip: int = 0
     name: str | None = None
+    after: int = 0
 
 
 class NumberedLine(NamedTuple):

@@ -31,7 +31,8 @@ class Record(NamedTuple):
     @property
     def place(self) -> str:
         """Beginning of its error messages."""
-        return f"{self.path}, {self.unit} {self.line}: "
+        where = f"{self.unit} {self.line}: "
+        return f"{self.path}, {where}" if self.path else where
 
 
 def read_records(
@@ -78,7 +79,7 @@ def count_records(files: Sequence[CorpusFile], columns: Columns, every: int) -> 
             continue
         for found in records_of(file, columns, Mark(index)):
             if number % every == 0:
-                marks.append(Mark(index, found.offset, found.line, found.skip))
+                marks.append(Mark(index, found.offset, found.line - found.after, found.skip))
             number += 1
     return number, marks
 

@@ -132,7 +132,12 @@ class RowEncoder:
         """Compute the vectors (1, H) of the roots, or (N, H) of all nodes."""
         from recnn.models.sentences import in_batches
 
-        return in_batches(self.model, graphs, self._states_of_each if self.settings.nodes else self._roots_of_each)
+        compute = self._states_of_each if self.settings.nodes else self._roots_of_each
+        found: dict[int, Tensor] = {}
+        for dependencies in (False, True):  # which cannot be in one batch with other trees
+            rows = [row for row, graph in enumerate(graphs) if ("position" in graph.ndata) == dependencies]
+            found.update(zip(rows, in_batches(self.model, (graphs[row] for row in rows), compute), strict=True))
+        return [found[row] for row in range(len(graphs))]
 
     def _roots_of_each(self, forest: DGLGraph) -> Sequence[Tensor]:
         split: Sequence[Tensor] = self.model.root_states(forest).split(1)

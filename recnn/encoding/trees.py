@@ -46,14 +46,14 @@ def trees_from_lines(lines: Iterable[NumberedLine]) -> Iterator[FoundRecord]:
             continue
         text = "\n".join(str(line.text) for line in run)
         for skip, (begin, end) in enumerate(_trees_in(text)):
-            number = first.number + text.count("\n", 0, begin)
-            yield FoundRecord(first.offset, number, text[begin:end], skip)
+            after = text.count("\n", 0, begin)
+            yield FoundRecord(first.offset, first.number + after, text[begin:end], skip, after=after)
 
 
 def _run(rest: Iterator[_Counted], ahead: list[_Counted]) -> list[NumberedLine]:
     """Return the next lines up to one where no bracket is open.
 
-    Where a bracket is never closed, they are those before the next line that begins with one.
+    Where a bracket is not closed, they are those before the next line that begins with one.
     """
     depth = size = number = 0
     while size < _TREE_LIMIT:
@@ -63,7 +63,10 @@ def _run(rest: Iterator[_Counted], ahead: list[_Counted]) -> list[NumberedLine]:
             ahead.append(line)
         (_, _, text), change, least = ahead[number]
         number += 1
-        if isinstance(text, InputError) or depth + least < 0 or depth + change == 0:
+        if isinstance(text, InputError):
+            depth = number - 1
+            break
+        if depth + least < 0 or depth + change == 0:
             depth = 0
             break
         depth, size = depth + change, size + len(text)
