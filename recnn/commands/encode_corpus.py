@@ -130,10 +130,9 @@ def _check(rows: RowSettings) -> None:
 def _engine(name: str, number: int) -> Engine:
     if name == "local":
         return partial(workers, number=number)
-    try:
-        from recnn.ray import ray_workers
-    except ModuleNotFoundError as error:
-        raise missing_extra(error, "ray") from None
+    from recnn.ray import check_installed, ray_workers
+
+    check_installed()
     return partial(ray_workers, number=number)
 
 
