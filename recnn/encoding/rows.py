@@ -158,7 +158,7 @@ class RowEncoder:
             "vector": self._vectors(self._roots(rows, states), right),
         }
         if self.settings.nodes:
-            columns["nodes"] = self._lists(states, right)
+            columns["nodes"] = self._vectors_of_nodes(states, right)
         columns["error"] = pyarrow.array([row if isinstance(row, str) else None for row in rows], pyarrow.string())
         return pyarrow.table(columns)
 
@@ -173,24 +173,24 @@ class RowEncoder:
         """Make a column of vectors (H,), with null where it is not ``right``."""
         import pyarrow
 
-        values = np.zeros((len(right), self.size), dtype=np.float32)
-        if states:
-            values[np.array(right)] = torch.cat(states).float().cpu().numpy()
-        kind = pyarrow.list_(pyarrow.float32(), self.size)
-        mask = pyarrow.array([not one for one in right], pyarrow.bool_())
-        return pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(values.reshape(-1)), type=kind, mask=mask)
+        values = torch.cat(states).float().cpu().numpy().reshape(-1) if states else np.empty(0, np.float32)
+        # Not lists of a fixed size: of these, Arrow before version 24 can neither write nor read a null.
+        return _lists(pyarrow.array(values), [self.size if one else None for one in right])
 
-    def _lists(self, states: list[Tensor], right: Sequence[bool]) -> Any:
+    def _vectors_of_nodes(self, states: list[Tensor], right: Sequence[bool]) -> Any:
         """Make a column of lists of vectors (N, H), with null where it is not ``right``."""
-        import pyarrow
-
         lengths = iter([len(state) for state in states])
-        ends: list[int] = [0]
-        for one in right:
-            ends.append(ends[-1] + (next(lengths) if one else 0))
-        begins = [begin if one else None for begin, one in zip(ends, right, strict=False)]
-        offsets = pyarrow.array([*begins, ends[-1]], pyarrow.int32())
-        return pyarrow.ListArray.from_arrays(offsets, self._vectors(list(states), [True] * ends[-1]))
+        nodes = self._vectors(states, [True] * sum(map(len, states)))
+        return _lists(nodes, [next(lengths) if one else None for one in right])
+
+
+def _lists(values: Any, lengths: Sequence[int | None]) -> Any:
+    """Make a column of lists of some lengths, or null."""
+    import pyarrow
+
+    ends = np.cumsum([0, *(length or 0 for length in lengths)])
+    begins = [None if length is None else int(begin) for length, begin in zip(lengths, ends, strict=False)]
+    return pyarrow.ListArray.from_arrays(pyarrow.array([*begins, int(ends[-1])], pyarrow.int32()), values)
 
 
 def _trees_in(record: Record, content: str) -> Iterator[Tree]:
