@@ -8,6 +8,7 @@ from . import gradients as gradients
 from . import graphs as graphs
 from . import layers as layers
 from . import models as models
+from . import ray as ray
 from . import settings as settings
 from . import sklearn as sklearn
 from . import training as training

@@ -17,6 +17,8 @@ from recnn.data.workers import Each, Work, one_thread
 from recnn.encoding.frames import encode_batch
 from recnn.errors import missing_extra
 
+__all__ = ["encode_dataset", "ray_workers"]
+
 ray = lazy_loader.load("ray")
 
 _ROWS = 1024  # of a batch
