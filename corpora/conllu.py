@@ -1,7 +1,7 @@
 """Dependency trees in the CoNLL-U format (https://universaldependencies.org/format)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,9 +120,14 @@ def read_conllu(path: str | Path) -> Iterator[Dependencies]:
             roots or a cycle. All sentences before it have been yielded.
         OSError: the file cannot be read.
     """
+    return parse_conllu(lines(path), path)
+
+
+def parse_conllu(numbered: Iterable[tuple[int, str]], path: str | Path) -> Iterator[Dependencies]:
+    """Read the sentences in the numbered lines of a file, see `read_conllu`."""
     sentence = _Sentence(path)
     found = 0
-    for number, line in lines(path):
+    for number, line in numbered:
         if line and not line.startswith("#"):
             sentence.add(number, line)
         elif not line and sentence.begun:

@@ -5,9 +5,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from corpora.errors import error_at
 from corpora.parts import part_beside, sweep
+from parsers.errors import InputError
 
 LINE_LIMIT = 1 << 24  # bytes; protects the memory from files that are not text
 WORD_LIMIT = 10_000  # characters; longer than any word or web address
@@ -37,6 +39,35 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 if (found := line.find(character)) >= 0:
                     raise error_at(path, number, found + 1, name)
             yield number, line
+
+
+def decoded_lines(file: BinaryIO, first: int = 1) -> Iterator[tuple[int, int, str | InputError]]:
+    """Read lines of a UTF-8 file of which some may be wrong: that is an error in place of the text of this line only.
+
+    Line ends (LF or CRLF) and a byte order mark are removed. Only one line is in memory at a time.
+
+    Args:
+        file: the file, at the beginning of a line.
+        first: number of this line, from 1.
+
+    Returns:
+        Triples of the line number, the number of bytes, and the text; or what is wrong with it: it is not UTF-8, or has
+        more than `LINE_LIMIT` bytes.
+    """
+    for number, raw in enumerate(iter(lambda: file.readline(LINE_LIMIT), b""), first):
+        size, last = len(raw), raw
+        while len(last) == LINE_LIMIT and not last.endswith(b"\n"):
+            last = file.readline(LINE_LIMIT)
+            size += len(last)
+        if last is not raw:
+            yield number, size, InputError(f"more than {LINE_LIMIT:,} bytes")
+            continue
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            yield number, size, InputError(f"not UTF-8 text (byte {error.start + 1})")
+        else:
+            yield number, size, line.removesuffix("\n").removesuffix("\r")
 
 
 def fields(line: str) -> list[tuple[int, str]]:

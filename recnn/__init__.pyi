@@ -1,12 +1,14 @@
 from . import cells as cells
 from . import data as data
 from . import draw as draw
+from . import encoding as encoding
 from . import engines as engines
 from . import errors as errors
 from . import gradients as gradients
 from . import graphs as graphs
 from . import layers as layers
 from . import models as models
+from . import ray as ray
 from . import settings as settings
 from . import sklearn as sklearn
 from . import training as training
@@ -32,6 +34,7 @@ from .data.batches import loader as loader
 from .data.datasets import PairDataset as PairDataset
 from .data.datasets import TreeDataset as TreeDataset
 from .draw.text import tree_to_text as tree_to_text
+from .encoding.frames import encode_batch as encode_batch
 from .engines.propagate import propagate as propagate
 from .explanation import Explanation as Explanation
 from .explanation import explain as explain

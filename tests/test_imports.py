@@ -103,7 +103,7 @@ HELPS = [
     ["lm"],
     *(["train", task] for task in ("sentiment", "trees", "relatedness", "echo", "autoencoder", "translation")),
     *([name] for name in ("parse", "encode", "evaluate", "predict", "translate", "autoencode", "data", "convert")),
-    *([name] for name in ("compare", "explain", "serve", "tune")),
+    *([name] for name in ("compare", "explain", "serve", "tune", "encode-corpus")),
     ["tune", "sentiment"],
     *(["lm", name] for name in ("train", "score", "generate")),
 ]

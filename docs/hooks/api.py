@@ -8,8 +8,8 @@ import recnn
 
 PACKAGES = ("parsers", "corpora")
 PARTS = (
-    *("data", "draw", "engines", "errors", "explanation", "gradients", "graphs", "layers", "models", "sklearn"),
-    *("training", "trees"),
+    *("data", "draw", "encoding", "engines", "errors", "explanation", "gradients", "graphs", "layers", "models"),
+    *("ray", "sklearn", "training", "trees"),
 )
 """Parts of recnn; a part has the public names of its own, and those of recnn that it defines."""
 

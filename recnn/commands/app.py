@@ -10,6 +10,9 @@ from recnn.commands.streams import take_any_text
 COMMANDS = {
     "parse": Command("recnn.commands.parse:parse", "Print the parse trees of sentences."),
     "encode": Command("recnn.commands.encode:encode", "Print the state vectors of the nodes of parse trees."),
+    "encode-corpus": Command(
+        "recnn.commands.encode_corpus:encode_corpus", "Parse and encode the sentences of files into Parquet files."
+    ),
     "convert": Command("recnn.commands.convert:convert", "Convert files of any kind to trees for `recnn train trees`."),
     "train": Command("recnn.commands.train:app", "Train a model."),
     "tune": Command("recnn.commands.tune:app", "Search for good settings of a model."),

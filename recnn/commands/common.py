@@ -13,7 +13,7 @@ import typer
 
 import parsers
 import recnn
-from corpora.text import LINE_LIMIT
+from corpora.text import decoded_lines
 from parsers.errors import EmptySentenceError, InputError
 from parsers.printing import MOST_WORDS, printable
 from recnn.commands.streams import PlainConsole
@@ -156,17 +156,8 @@ def read_sentences(arguments: Sequence[str] | None, failures: Failures) -> Itera
 
 def decoded(file: BinaryIO, name: str) -> Iterator[tuple[str, str | InputError]]:
     """Yield each line of a file with the beginning of its error messages; or what is wrong with it."""
-    for number, raw in enumerate(iter(lambda: file.readline(LINE_LIMIT), b""), 1):
-        place, last = f"{name}, line {number}: ", raw
-        while len(last) == LINE_LIMIT and not last.endswith(b"\n"):
-            last = file.readline(LINE_LIMIT)
-        if last is not raw:
-            yield place, InputError(f"more than {LINE_LIMIT:,} bytes")
-            continue
-        try:
-            yield place, raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError as error:
-            yield place, InputError(f"not UTF-8 text (byte {error.start + 1})")
+    for number, _, text in decoded_lines(file):
+        yield f"{name}, line {number}: ", text.strip() if isinstance(text, str) else text
 
 
 def in_chunks(items: Iterable[T], size: int = 64) -> Iterator[list[T]]:

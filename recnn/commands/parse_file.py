@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 import parsers
@@ -25,6 +19,7 @@ from corpora.text import replacing
 from parsers.errors import InputError, SentenceError
 from recnn.commands.common import Failures, decoded
 from recnn.commands.streams import json_line
+from recnn.data.workers import workers
 
 _CHUNK = 512  # sentences: some seconds of work, which is what is lost when the command is killed
 _TEXT = 1 << 16  # characters of running text that are split into sentences at once
@@ -67,13 +62,13 @@ class Line(NamedTuple):
     """Message, where the sentence has no tree."""
 
 
-def parse_file(job: Job, out: Path, workers: int, failures: Failures) -> None:
+def parse_file(job: Job, out: Path, number: int, failures: Failures) -> None:
     """Parse a file, one line of the output per sentence; what a call that was killed has written is continued.
 
     Args:
         job: what to parse and how.
         out: file for the output. Until it is complete, the output is in the folder ``FILE.part`` beside it.
-        workers: number of processes; with 1, this one.
+        number: number of processes; with 1, this one.
         failures: errors of sentences are added to it. Their line of the output is empty, or a JSON object with "error".
 
     Raises:
@@ -89,7 +84,7 @@ def parse_file(job: Job, out: Path, workers: int, failures: Failures) -> None:
                 done = _keep_whole_chunks(file, job, failures)
                 _claim(part / "job.json", described, begun=done > 0)
                 try:
-                    _parse_rest(job, file, done, described["size"], workers, failures)
+                    _parse_rest(job, file, done, described["size"], number, failures)
                 except BaseException:
                     if not file.tell():
                         shutil.rmtree(part)
@@ -128,7 +123,7 @@ def _keep_whole_chunks(file: Any, job: Job, failures: Failures) -> int:
     return kept
 
 
-def _parse_rest(job: Job, file: Any, done: int, size: int, workers: int, failures: Failures) -> None:
+def _parse_rest(job: Job, file: Any, done: int, size: int, number: int, failures: Failures) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -138,7 +133,7 @@ def _parse_rest(job: Job, file: Any, done: int, size: int, workers: int, failure
         task = bar.add_task("", total=size, lines=done)
         rest = islice(_sentences(given, job), done, None)
         chunks = iter(lambda: list(islice(rest, _CHUNK)), [])
-        with _workers(job, workers) as each:
+        with workers(partial(_Worker, job), number) as each:
             for read, lines in each(chunks):
                 for line in lines:
                     if line.error is not None:
@@ -191,7 +186,6 @@ def _split(text: str, places: list[str], read: int) -> Iterator[Sentence]:
 
 
 Chunk = list[Sentence]
-Each = Callable[[Iterator[Chunk]], Iterator[tuple[int, list[Line]]]]
 
 
 class _Worker:
@@ -217,83 +211,3 @@ class _Worker:
         from recnn.commands.parse import Parse
 
         return Line(json_line(Parse(str(sentence.content), 0, found, self.job.parser).record()))
-
-
-@contextmanager
-def _workers(job: Job, number: int) -> Iterator[Each]:
-    """Yield a function that parses chunks, in their order, in this process or in others."""
-    if number == 1:
-        worker = _Worker(job)
-        with _one_thread():
-            yield lambda chunks: map(worker, chunks)
-        return
-    before = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _start, (job,))
-    try:
-        yield lambda chunks: _in_order(pool, chunks, 2 * number)
-        pool.shutdown()
-    except BrokenProcessPool:
-        raise InputError("a process ended before its work was done: is there enough memory for --workers?") from None
-    finally:
-        for process in set(multiprocessing.active_children()) - set(before):  # after an error, or Ctrl-C
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
-
-
-def _in_order(pool: ProcessPoolExecutor, chunks: Iterator[Chunk], most: int) -> Iterator[tuple[int, list[Line]]]:
-    """Yield the results of chunks in their order; no more than ``most`` chunks are in memory."""
-    waiting: deque[Future[tuple[int, list[Line]]]] = deque()
-    for chunk in chunks:
-        # Ctrl-C is for this process: the others, which it starts here, inherit that the signal is blocked.
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            waiting.append(pool.submit(_work, chunk))
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        if len(waiting) == most:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-_worker: _Worker | InputError | OSError
-
-
-def _start(job: Job) -> None:
-    """Load the parser in a process of its own, which ends with the one that started it, even if that is killed."""
-    global _worker
-    Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        _worker = _Worker(job)
-    except (InputError, OSError) as error:
-        _worker = error
-    _one_thread().__enter__()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _work(chunk: Chunk) -> tuple[int, list[Line]]:
-    if isinstance(_worker, Exception):
-        raise _worker
-    return _worker(chunk)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread, so that a batch has the same result however many processes there are."""
-    if "torch._C" not in sys.modules:  # a parser without a network
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

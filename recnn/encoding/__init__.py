@@ -1,0 +1,1 @@
+"""Vectors of the sentences of whole corpora: files -> records -> rows -> shards of Parquet."""
