@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from recnn.commands.common import Failures, counted, fail, out
 from recnn.commands.predict import ModelParser
 from recnn.data.workers import workers
-from recnn.encoding.formats import Columns
+from recnn.encoding.formats import RecordColumns
 from recnn.encoding.inputs import COLUMNS, FileFormat, corpus_files
-from recnn.encoding.rows import RowSettings
-from recnn.encoding.shards import EncodingJob, Engine, encode_shards
 from recnn.errors import missing_extra
+
+if TYPE_CHECKING:
+    from recnn.encoding.rows import RowSettings
+    from recnn.encoding.shards import Engine
 
 INPUT, RUN = "Input", "Run"
 _SHOWN = 10  # errors of rows; the others are counted
@@ -95,9 +97,12 @@ def encode_corpus(
     except ModuleNotFoundError as error:
         raise missing_extra(error, "corpus") from None
     files = corpus_files(inputs, format)
-    columns = Columns(column, id, trees)
-    if columns != Columns() and not any(file.format in COLUMNS for file in files):
+    columns = RecordColumns(column, id, trees)
+    if columns != RecordColumns() and not any(file.format in COLUMNS for file in files):
         raise typer.BadParameter("only for JSONL, CSV, TSV and Parquet", param_hint="--column, --id, --trees")
+    from recnn.encoding.rows import RowSettings
+    from recnn.encoding.shards import EncodingJob, encode_shards
+
     rows = RowSettings(None if model is None else str(model.resolve()), parser, tokens, nodes)
     _check(rows)
     job = EncodingJob(files, columns, rows, shard_size)

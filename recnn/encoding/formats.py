@@ -18,7 +18,7 @@ from recnn.encoding.trees import conllu_from_lines, trees_from_lines
 _ROWS = 1024  # of a Parquet file that are in memory at once
 
 
-class Columns(NamedTuple):
+class RecordColumns(NamedTuple):
     """What the records of files with several columns hold."""
 
     text: str = "text"
@@ -29,7 +29,7 @@ class Columns(NamedTuple):
     """The column of the sentences has trees in brackets."""
 
 
-def records_of(file: CorpusFile, columns: Columns, mark: Mark) -> Iterator[FoundRecord]:
+def records_of(file: CorpusFile, columns: RecordColumns, mark: Mark) -> Iterator[FoundRecord]:
     """Read the records of a file from a place on, without `Mark.skip`; see `recnn.encoding.records`."""
     with opened(file.path) as source:
         if file.format == "parquet":
@@ -53,7 +53,7 @@ def _stripped(text: str | InputError) -> str | InputError:
     return text.strip() if isinstance(text, str) else text
 
 
-def _from_json(lines: Iterable[NumberedLine], columns: Columns) -> Iterator[FoundRecord]:
+def _from_json(lines: Iterable[NumberedLine], columns: RecordColumns) -> Iterator[FoundRecord]:
     for line in lines:
         if isinstance(line.text, InputError):
             yield FoundRecord(line.offset, line.number, line.text)
@@ -61,7 +61,7 @@ def _from_json(lines: Iterable[NumberedLine], columns: Columns) -> Iterator[Foun
             yield FoundRecord(line.offset, line.number, *_json_values(line.text, columns))
 
 
-def _json_values(text: str, columns: Columns) -> tuple[str | InputError, int, str | None]:
+def _json_values(text: str, columns: RecordColumns) -> tuple[str | InputError, int, str | None]:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -75,7 +75,7 @@ def _json_values(text: str, columns: Columns) -> tuple[str | InputError, int, st
     return content_of(record[columns.text], columns), 0, name
 
 
-def content_of(value: Any, columns: Columns) -> str | InputError:
+def content_of(value: Any, columns: RecordColumns) -> str | InputError:
     """Return the sentence in a value of the column of sentences; or what is wrong with it."""
     if not isinstance(value, str):
         found = "null" if value is None else f"{type(value).__name__} {quoted(str(value))}"
@@ -95,7 +95,7 @@ def _name(value: Any) -> str | None:
     return None if value is None or not _valid(str(value)) else str(value)
 
 
-def _from_csv(file: BinaryIO, path: str, columns: Columns, mark: Mark, delimiter: str) -> Iterator[FoundRecord]:
+def _from_csv(file: BinaryIO, path: str, columns: RecordColumns, mark: Mark, delimiter: str) -> Iterator[FoundRecord]:
     """Read rows after the first one, which has the names of the columns; a row may have several lines."""
     offset, number = 0, 1
 
@@ -133,7 +133,7 @@ def _from_csv(file: BinaryIO, path: str, columns: Columns, mark: Mark, delimiter
             )
 
 
-def _positions(path: str, columns: Columns, there: Sequence[str]) -> tuple[int, int | None]:
+def _positions(path: str, columns: RecordColumns, there: Sequence[str]) -> tuple[int, int | None]:
     """Return the positions of the columns of sentences and of names."""
     for name in (columns.text, columns.id):
         if name is not None and name not in there:
@@ -143,7 +143,7 @@ def _positions(path: str, columns: Columns, there: Sequence[str]) -> tuple[int, 
 
 
 @contextmanager
-def _parquet(file: BinaryIO, path: str, columns: Columns) -> Iterator[Any]:
+def _parquet(file: BinaryIO, path: str, columns: RecordColumns) -> Iterator[Any]:
     """Yield a Parquet file with the columns that are needed."""
     import pyarrow
     from pyarrow import parquet
@@ -158,13 +158,13 @@ def _parquet(file: BinaryIO, path: str, columns: Columns) -> Iterator[Any]:
         raise InputError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
 
 
-def parquet_rows(file: CorpusFile, columns: Columns) -> int:
+def parquet_rows(file: CorpusFile, columns: RecordColumns) -> int:
     """Return the number of rows of a Parquet file."""
     with opened(file.path) as source, _parquet(source, file.path, columns) as found:
         return int(found.metadata.num_rows)
 
 
-def _from_parquet(file: BinaryIO, path: str, columns: Columns, start: int) -> Iterator[FoundRecord]:
+def _from_parquet(file: BinaryIO, path: str, columns: RecordColumns, start: int) -> Iterator[FoundRecord]:
     names = [columns.text] if columns.id in (None, columns.text) else [columns.text, columns.id]
     with _parquet(file, path, columns) as found:
         group = row = 0

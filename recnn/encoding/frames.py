@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from parsers.errors import InputError
-from recnn.encoding.formats import Columns, content_of
+from recnn.encoding.formats import RecordColumns, content_of
 from recnn.encoding.records import Record
 from recnn.encoding.rows import RowEncoder, RowSettings
 from recnn.errors import missing_extra
@@ -87,7 +87,7 @@ def _check(column: str, there: Sequence[str]) -> None:
 
 
 def _rows(encoder: RowEncoder, values: Sequence[Any], column: str) -> Any:
-    columns = Columns(column)
+    columns = RecordColumns(column)
     records = [
         Record(number, "text", content_of(value, columns), line=number + 1, unit="row")
         for number, value in enumerate(values)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from parsers.errors import InputError
-from recnn.encoding.formats import Columns, parquet_rows, records_of
+from recnn.encoding.formats import RecordColumns, parquet_rows, records_of
 from recnn.encoding.inputs import CorpusFile, FileFormat
 from recnn.encoding.places import Mark
 
@@ -36,7 +36,7 @@ class Record(NamedTuple):
 
 
 def read_records(
-    files: Sequence[CorpusFile], columns: Columns, start: Mark | None = None, number: int = 0
+    files: Sequence[CorpusFile], columns: RecordColumns, start: Mark | None = None, number: int = 0
 ) -> Iterator[Record]:
     """Read the records of a corpus, one by one.
 
@@ -64,7 +64,7 @@ def read_records(
             number += 1
 
 
-def count_records(files: Sequence[CorpusFile], columns: Columns, every: int) -> tuple[int, list[Mark]]:
+def count_records(files: Sequence[CorpusFile], columns: RecordColumns, every: int) -> tuple[int, list[Mark]]:
     """Count the records of a corpus; raises the errors of `read_records`.
 
     Returns:
@@ -84,7 +84,7 @@ def count_records(files: Sequence[CorpusFile], columns: Columns, every: int) -> 
     return number, marks
 
 
-def _notation(format: FileFormat, columns: Columns) -> Notation:
+def _notation(format: FileFormat, columns: RecordColumns) -> Notation:
     if format in ("trees", "conllu"):
         return "trees" if format == "trees" else "conllu"
     return "trees" if columns.trees else "text"

@@ -17,7 +17,7 @@ from corpora.text import WORD_LIMIT
 from parsers.bracketed import read_brackets
 from parsers.errors import InputError
 from parsers.trees import words_of
-from recnn.data.parsing import fitting, parser_named
+from recnn.data.parsing import fitting, nltk, parser_named
 from recnn.encoding.records import Record
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from recnn.graphs._dgl import DGLGraph
 
-nltk = lazy_loader.load("nltk")
 np = lazy_loader.load("numpy")
 torch = lazy_loader.load("torch")
 

@@ -18,7 +18,7 @@ from corpora.parts import sweep
 from corpora.text import replacing
 from parsers.errors import InputError
 from recnn.data.workers import Each, Work
-from recnn.encoding.formats import Columns
+from recnn.encoding.formats import RecordColumns
 from recnn.encoding.inputs import CorpusFile
 from recnn.encoding.places import Mark
 from recnn.encoding.records import Record, count_records, read_records
@@ -37,7 +37,7 @@ class EncodingJob:
     """What is encoded and how; two jobs that are equal have the same shards."""
 
     files: Sequence[CorpusFile]
-    columns: Columns
+    columns: RecordColumns
     rows: RowSettings
     shard_size: int
 

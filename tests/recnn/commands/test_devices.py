@@ -94,7 +94,7 @@ def test_a_device_that_is_not_there_is_one_line(use, folder, monkeypatch):
 
 
 def test_every_command_that_takes_a_model_is_here():
-    """All but `parse`, `convert`, `data`, the page of `serve`, and those that train, whose settings have the device."""
+    """But for `parse`, `convert`, `data`, `encode-corpus`, the page and those that train, with it as setting."""
     found = set()
     for name, command in COMMANDS.items():
         made = loaded(name, command)
@@ -104,4 +104,4 @@ def test_every_command_that_takes_a_model_is_here():
                 found.add(f"{name} {part}".strip())
     trained = {name for name in found if name.split()[0] in ("train", "tune", "serve")} | {"lm train"}
     assert found - trained == {use if use.startswith("lm") else use.split()[0] for use in USES}
-    assert set(COMMANDS) - {name.split()[0] for name in found} == {"parse", "data", "convert"}
+    assert set(COMMANDS) - {name.split()[0] for name in found} == {"parse", "data", "convert", "encode-corpus"}

@@ -16,7 +16,7 @@ from nltk import Tree
 import corpora
 import parsers
 from parsers.errors import InputError
-from recnn.encoding.formats import Columns
+from recnn.encoding.formats import RecordColumns
 from recnn.encoding.inputs import corpus_files
 from recnn.encoding.places import Mark, numbered_lines
 from recnn.encoding.records import count_records, read_records
@@ -74,7 +74,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_has_the_same_sentences(folder, name):
-    found = list(read_records(corpus_files([str(folder / name)]), Columns()))
+    found = list(read_records(corpus_files([str(folder / name)]), RecordColumns()))
     assert [" ".join(record.content.split()) for record in found] == ONE_LINE
     assert [record.id for record in found] == list(range(len(SENTENCES)))
 
@@ -83,22 +83,22 @@ def test_every_format_has_the_same_sentences(folder, name):
 @pytest.mark.parametrize("names", [*([name] for name in FILES | TREES), list(FILES | TREES)], ids=" ".join)
 def test_records_from_a_mark_on_are_the_rest(folder, names, every):
     files = corpus_files([str(folder / name) for name in names])
-    whole = list(read_records(files, Columns()))
-    number, marks = count_records(files, Columns(), every)
+    whole = list(read_records(files, RecordColumns()))
+    number, marks = count_records(files, RecordColumns(), every)
     assert number == len(whole)
     assert len(marks) == -(-number // every)
     for index in {0, len(marks) // 2, len(marks) - 1}:
-        assert list(read_records(files, Columns(), marks[index], index * every)) == whole[index * every :]
+        assert list(read_records(files, RecordColumns(), marks[index], index * every)) == whole[index * every :]
 
 
 @pytest.mark.parametrize("name", ["b.jsonl", "c.csv", "e.parquet"])
 def test_ids_are_those_of_a_column(folder, name):
-    found = read_records(corpus_files([str(folder / name)]), Columns(id="n"))
+    found = read_records(corpus_files([str(folder / name)]), RecordColumns(id="n"))
     assert [record.id for record in found] == [str(n) for n in range(len(SENTENCES))]
 
 
 def test_trees_may_have_several_lines_and_lines_several_trees(folder):
-    found = list(read_records(corpus_files([str(folder / "h.mrg")]), Columns()))
+    found = list(read_records(corpus_files([str(folder / "h.mrg")]), RecordColumns()))
     assert [record.line for record in found] == [1, 5, 5, 6, 7]
     trees = [parsers.tree_from_brackets(record.content) for record in found]
     assert trees == list(corpora.read_trees(folder / "h.mrg"))
@@ -136,10 +136,10 @@ def test_what_is_wrong_costs_itself_alone(tmp_path, name):
     content, errors, number = WRONG[name]
     (tmp_path / name).write_bytes(content)
     files = corpus_files([str(tmp_path / name)])
-    found = [record.content for record in read_records(files, Columns())]
+    found = [record.content for record in read_records(files, RecordColumns())]
     assert {index for index, one in enumerate(found) if isinstance(one, InputError)} == set(errors)
     assert [message in str(found[index]) for index, message in errors.items()] == [True] * len(errors)
-    assert len(found) == number == count_records(files, Columns(), 2)[0]
+    assert len(found) == number == count_records(files, RecordColumns(), 2)[0]
 
 
 def test_parquet_with_text_that_is_not_utf8(tmp_path):
@@ -147,7 +147,7 @@ def test_parquet_with_text_that_is_not_utf8(tmp_path):
         pa.string(), 3, [None, pa.array([0, 1, 2, 3], pa.int32()).buffers()[1], pa.py_buffer(b"a\xffb")]
     )
     pq.write_table(pa.table({"text": raw}), tmp_path / "x.parquet")
-    found = [record.content for record in read_records(corpus_files([str(tmp_path / "x.parquet")]), Columns())]
+    found = [record.content for record in read_records(corpus_files([str(tmp_path / "x.parquet")]), RecordColumns())]
     assert (found[0], found[2]) == ("a", "b")
     assert "not UTF-8" in str(found[1])
 
@@ -167,7 +167,7 @@ def test_a_file_that_is_broken_is_one_line(tmp_path, name):
     content, message = BROKEN[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{name}.*{message}") as caught:
-        count_records(corpus_files([str(tmp_path / name)]), Columns(), 2)
+        count_records(corpus_files([str(tmp_path / name)]), RecordColumns(), 2)
     assert "\n" not in str(caught.value)
 
 
@@ -175,14 +175,14 @@ def test_files_of_other_systems(folder):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
     for name in ("f.txt.gz", "e.parquet"):
-        expected = list(read_records(corpus_files([str(folder / name)]), Columns()))
+        expected = list(read_records(corpus_files([str(folder / name)]), RecordColumns()))
         memory.pipe(f"/corpus/{name}", FILES[name])
         for address in (f"memory://corpus/{name}", (folder / name).as_uri()):
             files = corpus_files([address])
             assert files[0].size == len(FILES[name])
-            found = list(read_records(files, Columns()))
+            found = list(read_records(files, RecordColumns()))
             assert [record.content for record in found] == [record.content for record in expected]
-            assert count_records(files, Columns(), 5)[0] == len(expected)
+            assert count_records(files, RecordColumns(), 5)[0] == len(expected)
     for address, message in (
         ("memory://corpus/no.txt", "no such file"),
         ("nothing://a.txt", "no package is installed"),

@@ -10,7 +10,7 @@ import corpora
 import parsers
 import recnn
 from parsers.errors import InputError
-from recnn.encoding.formats import Columns
+from recnn.encoding.formats import RecordColumns
 from recnn.encoding.inputs import corpus_files
 from recnn.encoding.records import Record, read_records
 from recnn.encoding.rows import RowEncoder, RowSettings
@@ -62,7 +62,7 @@ def test_trees_of_files(folder, tmp_path):
     (tmp_path / "a.mrg").write_text("( (S (NP a b) \n (VP c d e)) )\n(X a")
     (tmp_path / "b.conllu").write_text(conllu("abc") + "\n" + conllu("ab").replace("\t1\tdep", "\t7\tdep"))
     files = corpus_files([str(tmp_path / "a.mrg"), str(tmp_path / "b.conllu")])
-    found = rows(list(read_records(files, Columns())), model=str(folder / "dependencies"))
+    found = rows(list(read_records(files, RecordColumns())), model=str(folder / "dependencies"))
     assert found["tree"] == ["(S (NP a b) (VP c d e))", None, "(dep a (dep b (dep c)))", None]
     assert found["text"] == ["a b c d e", None, "a b c", None]
     trees = [Tree.fromstring("(S (NP a b) (VP c d e))"), next(corpora.read_conllu(files[1].path)).tree()]
