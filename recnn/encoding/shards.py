@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -127,11 +127,17 @@ def _claimed(job: EncodingJob, folder: Path) -> Manifest:
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{file}: not a manifest of `recnn encode-corpus`: {error}") from None
     if found["job"] != described:
-        changed = next((name for name in described if found["job"].get(name) != described[name]), "format")
         raise InputError(
-            f"{folder}: begun with another input or other options ({changed}): remove it, or use them again"
+            f"{folder}: begun with another {_difference(described, found['job'])}: remove the folder, or choose another"
         )
     return manifest
+
+
+def _difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Return the name of a setting that two jobs do not have in common."""
+    name = next((name for name in ours if theirs.get(name) != ours[name]), "format")
+    mine, other = ours[name], theirs.get(name)
+    return _difference(mine, other) if isinstance(mine, dict) and isinstance(other, dict) else name.replace("_", "-")
 
 
 class _Writer:

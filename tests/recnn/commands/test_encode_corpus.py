@@ -114,13 +114,11 @@ def test_two_processes_that_were_killed_are_continued_by_one(tmp_path, whole, mo
 
 def test_another_job_is_refused(tmp_path, model, corpus, whole):
     arguments = ["encode-corpus", corpus, "--out", whole, *options(model)]
-    for more, what in ((["--nodes"], "rows"), (["--shard-size", 100], "shard_size"), (["--id", "n"], None)):
+    for more, what in ((["--nodes"], "nodes"), (["--shard-size", 100], "shard-size"), (["--id", "n"], None)):
         status, out, err = recnn(*arguments, *more)
         assert (status, out) == (1 if what else 2, "")
         if what:
-            assert err == (
-                f"recnn: {whole}: begun with another input or other options ({what}): remove it, or use them again\n"
-            )
+            assert err == f"recnn: {whole}: begun with another {what}: remove the folder, or choose another\n"
     (tmp_path / "other").touch()
     status, out, err = recnn("encode-corpus", corpus, "--out", tmp_path, *options(model))
     assert (status, err) == (1, f"recnn: {tmp_path}: expected a new or empty folder; there is 'other'\n")
