@@ -73,7 +73,7 @@ class ParserObjective(Objective, kind="parser"):
             full stop, drawn anew in each epoch.
 
     Raises:
-        InputError: there are no trees with phrases.
+        InputError: there are no trees with phrases, or all have the same label or tag.
     """
 
     model: SpanParser
@@ -103,6 +103,9 @@ class ParserObjective(Objective, kind="parser"):
         single = [label.split(JOINER)[0] for label in labels]
         tags = Counter(tag for one in everything for tag in one.tags)
         own = {"labels": list(dict.fromkeys([*frequent, *single])), "tags": list(tags)}
+        for name, found in own.items():
+            if len(found) == 1:
+                raise InputError(f"all {name} of the trees to train on are {found[0]!r}, expected at least two")
         config = settings_of(ParserConfig, as_json(network) | own)
         self.model = SpanParser(config, words, characters)
         self._labels = {label: index for index, label in enumerate(config.labels)}

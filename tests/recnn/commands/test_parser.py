@@ -81,3 +81,10 @@ def test_a_treebank_that_is_not_there(tmp_path):
     assert err == (
         f"recnn: {tmp_path}: expected train, train.txt, train.mrg, train.ptb or train.brackets in this folder\n"
     )
+
+
+def test_a_treebank_with_one_label(tmp_path):
+    for part in ("train", "dev"):
+        (tmp_path / f"{part}.txt").write_text("(X (A a) (X (B b) (A c)))\n")
+    found = recnn("train", "parser", "--data", tmp_path, "--out", tmp_path / "run", "--min-count", 1)
+    assert found == (1, "", "recnn: all labels of the trees to train on are 'X', expected at least two\n")
