@@ -10,16 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lazy_loader
-
 from parsers.errors import InputError
 from recnn.data.workers import Each, Work, one_thread
 from recnn.encoding.frames import encode_batch
 from recnn.errors import missing_extra
 
 __all__ = ["encode_dataset", "ray_workers"]
-
-ray = lazy_loader.load("ray")
 
 _ROWS = 1024  # of a batch
 _AHEAD = 2  # pieces that an actor has: one that it works at, and the next one
@@ -57,6 +53,8 @@ def encode_dataset(
     """
     settings = {"model": model, "parser": parser, "column": column, "tokens": tokens, "nodes": nodes}
     _started()
+    import ray
+
     cpus = int(ray.cluster_resources().get("CPU", 0))
     most = cpus - 1
     if most < (concurrency or 1):
@@ -98,6 +96,8 @@ def ray_workers(make: Callable[[], Work], number: int) -> Iterator[Each]:
         InputError: the cluster has fewer CPUs, or a piece failed too often.
     """
     own = _started(number)
+    import ray
+
     cpus = int(ray.cluster_resources().get("CPU", 0))
     if cpus < number:
         raise InputError(f"the Ray cluster has {cpus} CPUs, fewer than the {number} of --workers")
@@ -132,6 +132,8 @@ class _Actor:
 
 def _in_order(actors: list[Any], pieces: Iterable[Any]) -> Iterator[Any]:
     """Yield the results of pieces in their order; each goes to the actor with the fewest."""
+    import ray
+
     waiting: deque[Any] = deque()  # results
     busy: dict[Any, int] = {}  # their actors
     rest = iter(pieces)
@@ -156,6 +158,8 @@ def _in_order(actors: list[Any], pieces: Iterable[Any]) -> Iterator[Any]:
 
 
 def _result(reference: Any) -> Any:
+    import ray
+
     try:
         found = ray.get(reference)
     except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
@@ -172,6 +176,8 @@ def _started(number: int | None = None) -> bool:
         InputError: Ray is not installed.
     """
     check_installed()
+    import ray
+
     if ray.is_initialized():
         return False
     options = {"log_to_driver": False, "logging_level": "ERROR"}
