@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from parsers.errors import InputError
-from recnn.data.workers import Each, Work, one_thread
+from recnn.data.workers import Each, Piece, Result, Work, Worker, in_processes, one_thread
 from recnn.encoding.frames import encode_batch
 from recnn.errors import missing_extra
 
 __all__ = ["encode_dataset", "ray_workers"]
 
 _ROWS = 1024  # of a batch
-_AHEAD = 2  # pieces that an actor has: one that it works at, and the next one
-_RETRIES = 20  # of a piece, after its actor or the node of this has died
 
 
 def encode_dataset(
@@ -85,88 +83,79 @@ class _BatchEncoder:
 def ray_workers(make: Callable[[], Work], number: int) -> Iterator[Each]:
     """Yield a function that does pieces of work on a Ray cluster; see `recnn.data.workers.workers`.
 
-    It is the cluster that `ray.init` finds, or this machine. An actor that dies is started again, and does its pieces
-    again.
+    It is the cluster that `ray.init` finds, or this machine. If an actor dies, or its machine is lost, the others do
+    its pieces again, and the work goes on with them until there is a CPU for a new one.
 
     Args:
         make: makes the function that does a piece of work, once in each actor.
         number: number of actors, each with one CPU.
 
     Raises:
-        InputError: the cluster has fewer CPUs, or a piece failed too often.
+        InputError: the cluster has fewer CPUs, or an actor died three times at the same piece.
     """
     own = _started(number)
     import ray
 
-    cpus = int(ray.cluster_resources().get("CPU", 0))
-    if cpus < number:
-        raise InputError(f"the Ray cluster has {cpus} CPUs, fewer than the {number} of --workers")
-    kind = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)(_Actor)
-    actors = [kind.remote(make) for _ in range(number)]
     try:
-        yield partial(_in_order, actors)
+        cpus = int(ray.cluster_resources().get("CPU", 0))
+        if cpus < number:
+            raise InputError(f"the Ray cluster has {cpus} CPUs, fewer than the {number} of --workers")
+        with in_processes(partial(_Actor, make), number, _wait) as each:
+            yield each
     finally:
-        for actor in actors:
-            ray.kill(actor)
         if own:
             ray.shutdown()
 
 
+def _wait(references: list[Any]) -> list[Any]:
+    import ray
+
+    found: list[Any] = ray.wait(references)[0]
+    return found
+
+
 class _Actor:
-    """Does pieces of work."""
+    """An actor of a Ray cluster; see `recnn.data.workers.Process`."""
 
     def __init__(self, make: Callable[[], Work]) -> None:
-        self.make = make
-        self.work: Work | None = None
+        import ray
 
-    def do(self, piece: Any) -> Any:
-        """Return the result of a piece of work, or the error."""
+        self.actor: Any = ray.remote(num_cpus=1)(Worker).remote(make)
+        self.pieces: deque[Piece] = deque()
+        self.ready = False
+        self.references = deque([self.actor.__ray_ready__.remote()])
+
+    @property
+    def next(self) -> Any:
+        """What to wait for."""
+        return self.references[0]
+
+    def send(self, piece: Piece) -> None:
+        """Give it one more piece."""
+        self.pieces.append(piece)
+        self.references.append(self.actor.do.remote(piece))
+
+    def receive(self) -> Result | None:
+        """Return its next result; None when it has started."""
+        import ray
+
         try:
-            if self.work is None:
-                self.work = self.make()
-            with one_thread():
-                return self.work(piece)
-        except (InputError, OSError) as error:  # which is not raised here, as Ray would wrap it
-            return error
+            found = ray.get(self.references[0])
+        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+            raise EOFError(str(error)) from None
+        self.references.popleft()
+        if not self.ready:
+            self.ready = True
+            return None
+        self.pieces.popleft()
+        result: Result = found
+        return result
 
+    def end(self) -> None:
+        """End it."""
+        import ray
 
-def _in_order(actors: list[Any], pieces: Iterable[Any]) -> Iterator[Any]:
-    """Yield the results of pieces in their order; each goes to the actor with the fewest."""
-    import ray
-
-    waiting: deque[Any] = deque()  # results
-    busy: dict[Any, int] = {}  # their actors
-    rest = iter(pieces)
-    more = True
-    while more or waiting:
-        if more and len(waiting) < 2 * _AHEAD * len(actors):
-            loads = [list(busy.values()).count(actor) for actor in range(len(actors))]
-            free = min(range(len(actors)), key=loads.__getitem__)
-            if loads[free] < _AHEAD:
-                piece = next(rest, None)
-                more = piece is not None
-                if more:
-                    result = actors[free].do.remote(piece)
-                    waiting.append(result)
-                    busy[result] = free
-                continue
-        if waiting[0] in busy:
-            for result in ray.wait(list(busy))[0]:
-                del busy[result]
-        else:
-            yield _result(waiting.popleft())
-
-
-def _result(reference: Any) -> Any:
-    import ray
-
-    try:
-        found = ray.get(reference)
-    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
-        raise InputError(f"Ray could not do a piece of work: {' '.join(str(error).split())[:300]}") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+        ray.kill(self.actor)
 
 
 def _started(number: int | None = None) -> bool:

@@ -15,7 +15,7 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from parsers.errors import InputError
 
@@ -49,7 +49,23 @@ def workers(make: Callable[[], Work], number: int) -> Iterator[Each]:
         with one_thread():
             yield partial(map, work)
         return
-    pool = _Pool(make, number)
+    with in_processes(partial(_Process, make), number, wait) as each:
+        yield each
+
+
+@contextmanager
+def in_processes(start: Callable[[], Process], number: int, wait: Callable[[list[Any]], list[Any]]) -> Iterator[Each]:
+    """Yield a function that does pieces of work in processes of any kind, and end these at last.
+
+    Args:
+        start: starts a process.
+        number: number of processes.
+        wait: waits until one of some `Process.next` is there, and returns those that are.
+
+    Raises:
+        InputError: a process ended three times at the same piece of work; or an error of a piece.
+    """
+    pool = _Pool(start, number, wait)
     try:
         yield pool.each
     finally:
@@ -72,23 +88,59 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
+    """A piece of work."""
+
     number: int
     content: Any
 
 
-class _Pool:
-    """Processes, each with a pipe of its own: what one of them leaves half written disturbs no other."""
+class Result(NamedTuple):
+    """What became of a piece of work."""
 
-    def __init__(self, make: Callable[[], Work], number: int) -> None:
-        self.make, self.number = make, number
-        self.processes: list[_Process] = []
+    number: int
+    content: Any
+    error: Exception | None
+
+
+class Process(Protocol):
+    """A process that does pieces of work one after the other."""
+
+    pieces: deque[Piece]
+    """Those that it has."""
+    ready: bool
+    """If it has started."""
+
+    @property
+    def next(self) -> Any:
+        """What to wait for: its start, then its next result."""
+
+    def send(self, piece: Piece) -> None:
+        """Give it one more piece."""
+
+    def receive(self) -> Result | None:
+        """Return its next result; None when it has started.
+
+        Raises:
+            EOFError, OSError: it has ended.
+        """
+
+    def end(self) -> None:
+        """End it."""
+
+
+class _Pool:
+    """Processes, none of which disturbs another: one that ends, or does not start, leaves its pieces to the others."""
+
+    def __init__(self, start: Callable[[], Process], number: int, wait: Callable[[list[Any]], list[Any]]) -> None:
+        self.start, self.number, self.wait = start, number, wait
+        self.processes: list[Process] = []
 
     def each(self, contents: Iterable[Any]) -> Iterator[Any]:
         """Do pieces of work; see `Each`."""
-        rest = (_Piece(number, content) for number, content in enumerate(contents))
+        rest = (Piece(number, content) for number, content in enumerate(contents))
         again = deque(islice(rest, self.number))  # pieces that come before the rest
-        self.processes += [_Process(self.make) for _ in range(len(again) - len(self.processes))]
+        self.processes += [self.start() for _ in range(len(again) - len(self.processes))]
         tries: Counter[int] = Counter()
         results: dict[int, Any] = {}
         given, following = len(again), 0  # number of pieces so far, and of the next result
@@ -99,26 +151,27 @@ class _Pool:
                 elif given < following + _KEPT * self.number and (piece := next(rest, None)):
                     given += 1
                     process.send(piece)
-            busy: dict[Any, _Process] = {process.ours: process for process in self.processes if process.pieces}
-            if not busy:
+            if following == given:
                 return
-            for ready in wait(list(busy)):
+            busy = {process.next: process for process in self.processes if process.pieces or not process.ready}
+            for ready in self.wait(list(busy)):
                 try:
-                    number, result, error = busy[ready].receive()
+                    found = busy[ready].receive()
                 except (EOFError, OSError):
                     again.extendleft(reversed(self._replace(busy[ready], tries)))
                     continue
-                if error is not None:
-                    raise error
-                results[number] = result
+                if found is not None:
+                    if found.error is not None:
+                        raise found.error
+                    results[found.number] = found.content
             while following in results:
                 yield results.pop(following)
                 following += 1
 
-    def _with_room(self) -> Iterator[_Process]:
+    def _with_room(self) -> Iterator[Process]:
         """Yield the process with the fewest pieces, as long as it can have one more that it gets."""
-        while self.processes:
-            process = min(self.processes, key=lambda process: len(process.pieces))
+        while ready := [process for process in self.processes if process.ready]:
+            process = min(ready, key=lambda process: len(process.pieces))
             before = len(process.pieces)
             if before == _AHEAD:
                 return
@@ -126,15 +179,16 @@ class _Pool:
             if len(process.pieces) == before:
                 return
 
-    def _replace(self, process: _Process, tries: Counter[int]) -> deque[_Piece]:
+    def _replace(self, process: Process, tries: Counter[int]) -> deque[Piece]:
         """Start a process in place of one that has ended, and return the pieces that this had."""
         process.end()
-        tries[process.pieces[0].number] += 1
-        if tries[process.pieces[0].number] == _TRIES:
+        first = process.pieces[0].number if process.pieces else -1
+        tries[first] += 1
+        if tries[first] == _TRIES:
             raise InputError(
                 f"a process ended {_TRIES} times before its work was done: is there enough memory for --workers?"
             )
-        self.processes[self.processes.index(process)] = _Process(self.make)
+        self.processes[self.processes.index(process)] = self.start()
         return process.pieces
 
     def end(self) -> None:
@@ -144,12 +198,13 @@ class _Pool:
 
 
 class _Process:
-    """A process, and the pieces of work that it has."""
+    """A process on this machine with a pipe of its own: what it leaves half written disturbs no other."""
 
     def __init__(self, make: Callable[[], Work]) -> None:
         context = get_context("spawn")
-        self.ours, theirs = context.Pipe()
-        self.pieces: deque[_Piece] = deque()
+        self.next, theirs = context.Pipe()
+        self.pieces: deque[Piece] = deque()
+        self.ready = True  # its pipe is
         self.process = context.Process(target=_run, args=(make, theirs), daemon=True)
         resource_tracker.ensure_running()  # which unblocks signals when it is started
         # Ctrl-C is for this process: one that it starts here inherits that the signal is blocked.
@@ -160,49 +215,63 @@ class _Process:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def send(self, piece: _Piece) -> None:
+    def send(self, piece: Piece) -> None:
         """Give it one more piece."""
         self.pieces.append(piece)
         with suppress(OSError):  # it has ended, which `receive` finds
-            self.ours.send(piece)
+            self.next.send(piece)
 
-    def receive(self) -> tuple[int, Any, Exception | None]:
-        """Return the number of a piece that it has done, with the result or the error."""
-        found: tuple[int, Any, Exception | None] = self.ours.recv()
+    def receive(self) -> Result:
+        """Return its next result."""
+        found: Result = self.next.recv()
         self.pieces.popleft()
         return found
 
     def end(self) -> None:
         """End it."""
-        self.ours.close()
+        self.next.close()
         self.process.kill()
         self.process.join()
 
 
-def _run(make: Callable[[], Work], pipe: Connection) -> None:
-    """Do the pieces of a pipe, until the process at its other end closes it or ends."""
-    pieces: SimpleQueue[_Piece] = SimpleQueue()
-    Thread(target=_receive, args=(pipe, pieces), daemon=True).start()
-    work: Work | None = None
-    while True:
-        number, content = pieces.get()
-        found: tuple[int, Any, Exception | None]
+class Worker:
+    """Does pieces of work in a process.
+
+    Args:
+        make: makes the function that does a piece, as soon as there is one.
+    """
+
+    def __init__(self, make: Callable[[], Work]) -> None:
+        self.make = make
+        self.work: Work | None = None
+
+    def do(self, piece: Piece) -> Result:
+        """Do a piece of work; torch uses one thread."""
         try:
-            if work is None:
-                work = make()
-                one_thread().__enter__()
-            found = number, work(content), None
+            if self.work is None:
+                self.work = self.make()
+            with one_thread():
+                return Result(piece.number, self.work(piece.content), None)
         except Exception as error:
             if not isinstance(error, InputError | OSError | MemoryError):
                 error.add_note(traceback.format_exc())
-            found = number, None, error
+            return Result(piece.number, None, error)
+
+
+def _run(make: Callable[[], Work], pipe: Connection) -> None:
+    """Do the pieces of a pipe, until the process at its other end closes it or ends."""
+    pieces: SimpleQueue[Piece] = SimpleQueue()
+    Thread(target=_receive, args=(pipe, pieces), daemon=True).start()
+    worker = Worker(make)
+    while True:
+        found = worker.do(pieces.get())
         try:
             pipe.send(found)
         except OSError:  # the other process has ended
             os._exit(1)
 
 
-def _receive(pipe: Connection, pieces: SimpleQueue[_Piece]) -> None:
+def _receive(pipe: Connection, pieces: SimpleQueue[Piece]) -> None:
     """Receive the pieces as soon as they come, so that the other process need not wait until there is room for them."""
     try:
         while True:

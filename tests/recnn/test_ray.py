@@ -1,8 +1,13 @@
-"""Ray on this machine: the same rows and files as without it, and errors; where Ray is installed."""
+"""Two nodes of Ray on this machine: the same rows and files as without it, lost nodes, and errors.
+
+They run where Ray is installed.
+"""
 
 import os
 import random
 import signal
+import time
+from itertools import count, takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +20,8 @@ from tests.command_line import recnn
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("ray.data")
 
+from ray.cluster_utils import Cluster  # noqa: E402
+
 from recnn.ray import encode_dataset, ray_workers  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's
@@ -23,9 +30,13 @@ SENTENCES = [" ".join(random.Random(n).choices(["a", "fine", "film"], k=1 + n % 
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray.init(num_cpus=3, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-    yield
+    """Two nodes, with two CPUs and one."""
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    nodes.add_node(num_cpus=1)
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+    yield nodes
     ray.shutdown()
+    nodes.shutdown()
 
 
 def test_a_data_set_has_the_rows_of_its_batches(cluster):
@@ -39,7 +50,7 @@ def test_a_data_set_has_the_rows_of_its_batches(cluster):
 
 def test_files_are_those_of_one_process(cluster, tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(SENTENCES))
-    for name, more in (("local", []), ("ray", ["--engine", "ray", "--workers", 2])):
+    for name, more in (("local", []), ("ray", ["--engine", "ray", "--workers", 3])):
         arguments = ["--parser", "balanced", "--shard-size", 1500, *more]
         status, out, err = recnn("encode-corpus", tmp_path / "a.txt", "--out", tmp_path / name, *arguments)
         assert (status, out, err) == (0, f"{tmp_path / name}: 3000 rows\n", "")
@@ -74,3 +85,23 @@ def test_one_cpu_is_left_for_reading(cluster, tmp_path):
         encode_dataset(ray.data.range(3), concurrency=3)
     with pytest.raises(InputError, match="has 3 CPUs, fewer than the 4"), ray_workers(lambda: Work(tmp_path), 4):
         pass
+
+
+def test_the_work_of_a_node_that_is_lost_is_done_by_the_others(cluster):
+    node = cluster.add_node(num_cpus=1)
+    lost = False
+
+    def pieces():
+        yield from takewhile(lambda _: not lost, count())
+        yield from range(50)
+
+    def where(_):
+        time.sleep(0.01)
+        return ray.get_runtime_context().get_node_id()
+
+    with ray_workers(lambda: where, 4) as each:  # all CPUs: there is none for a new actor
+        for done, place in enumerate(each(pieces())):
+            if place == node.node_id and not lost:
+                cluster.remove_node(node, allow_graceful=False)
+                lost, before = True, done
+    assert done >= before + 50
