@@ -63,9 +63,10 @@ def memory(process: int) -> float:
 
 
 def is_worker(process: int) -> bool:
-    """If a process is one of multiprocessing's, and not its resource tracker."""
+    """If a process is one of multiprocessing's, and not its resource tracker, or an actor of Ray."""
     with contextlib.suppress(OSError):
-        return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+        return b"spawn_main" in command or command.startswith(b"ray::Worker")
     return False
 
 

@@ -81,7 +81,7 @@ def encode_shards(
         job: what is encoded.
         folder: folder of the shards, which is made.
         engine: where it is done.
-        share: ``(i, n)`` for the i-th of n shares of the shards.
+        share: ``(i, n)`` for the i-th of n shares of the shards; a share is a part of the corpus without gaps.
 
     Returns:
         The number of rows of the share; and an iterator that writes the shards, and yields what it has written.
@@ -92,7 +92,8 @@ def encode_shards(
     """
     manifest = _claimed(job, folder)
     writer = _Writer(job, folder, manifest)
-    mine = range(share[0] - 1, len(manifest.marks), share[1])
+    first, end = ((share[0] - 1 + one) * len(manifest.marks) // share[1] for one in (0, 1))
+    mine = range(first, end)
     return sum(map(writer.size, mine)), writer.write(mine, engine)
 
 
@@ -165,22 +166,24 @@ class _Writer:
                 yield ShardRows(self.size(shard), errors, before=True)
         if left:
             with engine(partial(RowEncoder, self.job.rows)) as each:
-                tables = each(piece for shard in left for piece in self._pieces(shard))
+                tables = each(self._pieces(left))
                 for shard in left:
                     yield from self._write(shard, tables)
 
-    def _pieces(self, shard: int) -> Iterator[list[Record]]:
-        """Read the records of a shard, some at a time."""
-        size, first = self.size(shard), shard * self.job.shard_size
-        read = read_records(self.job.files, self.job.columns, self.manifest.marks[shard], first)
-        records = islice(read, size)
-        found = 0
-        while some := list(islice(records, _PIECE)):
-            yield some
-            found += len(some)
-        if found < size:
-            paths = ", ".join(file.path for file in self.job.files)
-            raise InputError(f"{paths}: {size - found} records less than before: has the input changed?")
+    def _pieces(self, shards: Iterable[int]) -> Iterator[list[Record]]:
+        """Read the records of shards, some at a time."""
+        following = None
+        for shard in shards:
+            if shard != following:  # to seek in a file in gzip is to decompress all that comes before
+                first, mark = shard * self.job.shard_size, self.manifest.marks[shard]
+                records = read_records(self.job.files, self.job.columns, mark, first)
+            following, missing = shard + 1, self.size(shard)
+            while some := list(islice(records, min(missing, _PIECE))):
+                yield some
+                missing -= len(some)
+            if missing:
+                paths = ", ".join(file.path for file in self.job.files)
+                raise InputError(f"{paths}: {missing} records less than before: has the input changed?")
 
     def _write(self, shard: int, tables: Iterator[Any]) -> Iterator[ShardRows]:
         """Write a shard, and yield the rows as soon as they are written."""
