@@ -47,49 +47,67 @@ def children(process: int) -> list[int]:
     return list(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
 
 
+def rows_of(run: Path) -> int:
+    """Return the number of epochs that a run has recorded."""
+    file = run / "metrics.csv"
+    return max(0, len(file.read_text().splitlines()) - 1) if file.exists() else 0
+
+
+def wait_for_moment(process: subprocess.Popen[str], run: Path, epochs: int, chance: random.Random) -> None:
+    """Wait for a random moment: at the start of a training, or after more than some epochs."""
+    if chance.random() < 0.3:
+        time.sleep(chance.uniform(0, 8))
+        return
+    while process.poll() is None and rows_of(run) <= epochs:
+        time.sleep(0.05)
+    time.sleep(chance.uniform(0, 3))
+
+
+def kill(process: subprocess.Popen[str], chance: random.Random) -> tuple[str, float]:
+    """Kill one process of a training, and return which, and the seconds until all have ended."""
+    ranks = children(process.pid)
+    which = chance.choice(["first", "second", "parent"]) if len(ranks) == 2 else "parent"
+    victim = process.pid if which == "parent" else ranks[which == "second"]
+    began = time.monotonic()
+    subprocess.run(["kill", "-9", str(victim)], check=True)
+    _, errors = process.communicate(timeout=60)
+    while any(Path(f"/proc/{rank}").exists() for rank in ranks):
+        time.sleep(0.05)
+    print(f"{which}: status {process.returncode}, {errors.strip()!r}", flush=True)
+    if which == "parent" and process.returncode != -signal.SIGKILL:
+        raise SystemExit("expected the signal")
+    if which != "parent" and (process.returncode != 1 or errors.count("\n") != 1 or "resume the run" not in errors):
+        raise SystemExit("expected one line and status 1")
+    return which, time.monotonic() - began
+
+
 def kills(folder: Path, count: int, epochs: int, seed: int) -> None:
     """Kill and resume a training, and compare it with an undisturbed one."""
+    whole, out = folder / "whole", folder / "killed"
     options = ["--hidden-size", "50", "--epochs", str(epochs), "--devices", "2", "--out"]
-    subprocess.run([*TRAIN, *options, folder / "whole"], check=True, stdout=subprocess.DEVNULL)
-    chance, out, done, longest = random.Random(seed), folder / "killed", Counter[str](), 0.0
-    last = -1
-    while done.total() < count:
-        started = (out / "run.json").exists()
-        command = [*TRAIN, *(["--resume", "--devices", "2", "--out"] if started else options), str(out)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(chance.uniform(6, 10.5))
-        ranks = children(process.pid) if process.poll() is None else []
-        if len(ranks) < 2:
+    subprocess.run([*TRAIN, *options, whole], check=True, stdout=subprocess.DEVNULL)
+    chance, done, seconds, last = random.Random(seed), Counter[str](), [0.0], 0
+    while True:
+        again = ["--resume", "--devices", "2", "--out"] if (out / "run.json").exists() else options
+        process = subprocess.Popen([*TRAIN, *again, out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.total() < count:
+            wait_for_moment(process, out, last, chance)
+        else:
             process.wait()
-            if process.returncode:
-                raise SystemExit(f"failed: {process.stderr.read()}")  # type: ignore[union-attr]
-            print("the training was complete before the kill")
+        if process.poll() is not None:
             break
-        which = chance.choice(["first", "second", "parent"])
-        victim = {"first": ranks[0], "second": ranks[1], "parent": process.pid}[which]
-        subprocess.run(["kill", "-9", str(victim)], check=True)
-        began = time.monotonic()
-        _, errors = process.communicate(timeout=60)
-        while any(Path(f"/proc/{rank}").exists() for rank in ranks):
-            time.sleep(0.05)
-        longest = max(longest, time.monotonic() - began)
+        which, ended = kill(process, chance)
         done[which] += 1
-        rows = len((out / "metrics.csv").read_text().splitlines()) - 1 if (out / "metrics.csv").exists() else 0
-        if rows < last:
+        seconds.append(ended)
+        if rows_of(out) < last:
             raise SystemExit("an epoch was lost")
-        last = rows
-        print(f"{which}: status {process.returncode}, {rows} epochs, {errors.strip()!r}", flush=True)
-        if which != "parent" and (process.returncode != 1 or errors.count("\n") != 1 or "resume the run" not in errors):
-            raise SystemExit("expected one line and status 1")
-        if which == "parent" and process.returncode != -signal.SIGKILL:
-            raise SystemExit("expected the signal")
-    subprocess.run([*TRAIN, "--resume", "--out", out], check=True, stdout=subprocess.DEVNULL)
-    same = all(
-        (folder / "whole" / model / "weights.safetensors").read_bytes()
-        == (out / model / "weights.safetensors").read_bytes()
-        for model in ("initial", "best", "last")
-    )
-    print(f"kills: {dict(done)}; all processes ended within {longest:.1f} s; weights equal: {same}")
+        last = rows_of(out)
+        print(f"  {last} epochs", flush=True)
+    if process.returncode:
+        raise SystemExit(f"failed: {process.communicate()[1]}")
+    weights = [f"{model}/weights.safetensors" for model in ("initial", "best", "last")]
+    same = all((whole / name).read_bytes() == (out / name).read_bytes() for name in weights)
+    print(f"kills: {dict(done)}; all processes ended within {max(seconds):.1f} s; weights equal: {same}")
 
 
 def main() -> None:
