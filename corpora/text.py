@@ -52,7 +52,7 @@ def decoded_lines(file: BinaryIO, first: int = 1) -> Iterator[tuple[int, int, st
 
     Returns:
         Triples of the line number, the number of bytes, and the text; or what is wrong with it: it is not UTF-8, or has
-        more than `LINE_LIMIT` bytes.
+        more than `LINE_LIMIT` bytes, or a NUL.
     """
     for number, raw in enumerate(iter(lambda: file.readline(LINE_LIMIT), b""), first):
         size, last = len(raw), raw
@@ -66,6 +66,9 @@ def decoded_lines(file: BinaryIO, first: int = 1) -> Iterator[tuple[int, int, st
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             yield number, size, InputError(f"not UTF-8 text (byte {error.start + 1})")
+            continue
+        if "\0" in line:  # as in UTF-16
+            yield number, size, InputError("a NUL character")
         else:
             yield number, size, line.removesuffix("\n").removesuffix("\r")
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,7 +95,8 @@ def ray_workers(make: Callable[[], Work], number: int) -> Iterator[Each]:
         number: number of actors, each with one CPU.
 
     Raises:
-        InputError: the cluster has fewer CPUs, or an actor died three times at the same piece.
+        LostWorkError: an actor died three times at the same piece.
+        InputError: the cluster has fewer CPUs; or an error of ``make`` or of a piece.
     """
     own = _started(number)
     import ray
@@ -141,8 +146,12 @@ class _Actor:
 
         try:
             found = ray.get(self.references[0])
-        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+        except _lost() as error:
             raise EOFError(str(error)) from None
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.RayError as error:  # such as an actor that no node can have
+            raise InputError(f"Ray: {' '.join(str(error).split())[:300]}") from None
         self.references.popleft()
         if not self.ready:
             self.ready = True
@@ -158,28 +167,48 @@ class _Actor:
         ray.kill(self.actor)
 
 
+def _lost() -> tuple[type[Exception], ...]:
+    """Return the errors of an actor that has ended."""
+    from ray import exceptions as of
+
+    return of.RayActorError, of.ObjectLostError, of.OutOfMemoryError, of.NodeDiedError, of.WorkerCrashedError
+
+
 def _started(number: int | None = None) -> bool:
     """Connect to a Ray cluster, or start one on this machine with CPUs for so many actors; return if it was started.
 
     Raises:
-        InputError: Ray is not installed.
+        InputError: Ray is not installed, or there is no cluster where ``RAY_ADDRESS`` says.
     """
     check_installed()
     import ray
 
     if ray.is_initialized():
         return False
-    options = {"log_to_driver": False, "logging_level": "ERROR"}
+    address = os.environ.get("RAY_ADDRESS")
+    cpus = None if address or number is None else max(number, os.cpu_count() or 1)
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        if "RAY_ADDRESS" in os.environ or number is None:
-            ray.init(**options)
-        else:
-            ray.init(num_cpus=max(number, os.cpu_count() or 1), **options)
-    except ValueError:  # there is a cluster, which has its own number
-        ray.init(**options)
-    except ConnectionError as error:
-        raise InputError(f"no Ray cluster: {' '.join(str(error).split())[:300]}") from None
+        if address:
+            _check_address(address)
+        try:
+            ray.init(num_cpus=cpus, log_to_driver=False, logging_level="ERROR")
+        except ValueError:
+            if cpus is None:
+                raise
+            ray.init(log_to_driver=False, logging_level="ERROR")  # a cluster is found, which has CPUs of its own
+    except (ValueError, OSError, ImportError) as error:
+        where = f" at RAY_ADDRESS={address}" if address else ""
+        raise InputError(f"no Ray cluster{where}: {' '.join(str(error).split())[:300]}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray's own prints a stack trace
     return True
+
+
+def _check_address(address: str) -> None:
+    """Raise an error if nothing listens at HOST:PORT, for which Ray itself would wait for minutes."""
+    if found := re.fullmatch(r"(?:ray://)?\[?([^/\]]+)\]?:(\d{1,5})", address):
+        socket.create_connection((found[1], int(found[2])), timeout=10).close()
 
 
 def check_installed() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -98,6 +100,34 @@ class Failures:
     def __exit__(self, kind: object, *_: object) -> None:
         if self.count and kind is None:
             raise typer.Exit(1)
+
+
+class _Terminated(BaseException):
+    pass
+
+
+@contextmanager
+def terminable(what_to_do: str) -> Iterator[None]:
+    """Let SIGTERM end a command in an orderly way, with one line and status 143.
+
+    Args:
+        what_to_do: what the line says to the user.
+
+    Raises:
+        typer.Exit: this process was terminated.
+    """
+
+    def terminated(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    except _Terminated:
+        fail(f"terminated: {what_to_do}")
+        raise typer.Exit(128 + signal.SIGTERM) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def fail(message: str) -> None:

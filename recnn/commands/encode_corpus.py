@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recnn.commands.common import Failures, counted, fail, out
+from recnn.commands.common import Failures, counted, fail, out, terminable
 from recnn.commands.predict import ModelParser
 from recnn.data.workers import workers
 from recnn.encoding.formats import RecordColumns
@@ -106,7 +106,7 @@ def encode_corpus(
     rows = RowSettings(None if model is None else str(model.resolve()), parser, tokens, nodes)
     _check(rows)
     job = EncodingJob(files, columns, rows, shard_size)
-    with Failures() as failures:
+    with terminable("the same command continues"), Failures() as failures:
         total, written = encode_shards(job, folder, _engine(engine, number), _share(shard))
         with closing(written), _progress(total) as done:
             for some in written:

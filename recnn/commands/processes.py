@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-from recnn.commands.common import fail
+from recnn.commands.common import fail, terminable
 
 LOST = 75
 """Exit status of a process that ends because another one has."""
@@ -48,9 +48,10 @@ def run_in_processes(count: int, command: Sequence[str] | None = None) -> int:
 
     Raises:
         KeyboardInterrupt: this process was interrupted by Ctrl-C.
+        typer.Exit: it was terminated by SIGTERM.
     """
-    with tempfile.TemporaryFile("w+b") as errors:
-        before = signal.signal(signal.SIGTERM, _terminated)
+    go_on = "resume the run to continue after the last complete epoch"
+    with tempfile.TemporaryFile("w+b") as errors, terminable(go_on):
         running: list[subprocess.Popen[bytes]] = []
         try:
             port = _free_port()
@@ -58,12 +59,8 @@ def run_in_processes(count: int, command: Sequence[str] | None = None) -> int:
             for number in range(count):
                 running.append(_start(command, number, count, port, errors))
             return _wait(running, errors)
-        except _Terminated:
-            fail("terminated: resume the run to continue after the last complete epoch")
-            return 128 + signal.SIGTERM
         finally:
             _end(running)
-            signal.signal(signal.SIGTERM, before)
 
 
 def end_with_parent() -> None:
@@ -75,14 +72,6 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-class _Terminated(BaseException):
-    pass
-
-
-def _terminated(*_: object) -> None:
-    raise _Terminated
 
 
 def _start(command: Sequence[str], number: int, count: int, port: int, errors: IO[bytes]) -> "subprocess.Popen[bytes]":

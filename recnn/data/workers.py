@@ -24,9 +24,24 @@ Work: TypeAlias = Callable[[Any], Any]
 Each: TypeAlias = Callable[[Iterable[Any]], Iterator[Any]]
 """Function that does pieces of work, and yields the results in the order of the pieces."""
 
+_START = -1  # number of the piece of a process that has none
 _TRIES = 3  # of a piece
 _AHEAD = 2  # pieces that a process has: one that it works at, and the next one
 _KEPT = 4  # pieces for each process that are in memory, those that are done but wait for an earlier one included
+
+
+class LostWorkError(InputError):
+    """A process ended each time that it had a piece of work.
+
+    Attributes:
+        content: the piece; None if processes ended before they had one.
+    """
+
+    def __init__(self, content: Any) -> None:
+        super().__init__(
+            f"a process ended {_TRIES} times before its work was done: is there enough memory for --workers?"
+        )
+        self.content = content
 
 
 @contextmanager
@@ -42,7 +57,8 @@ def workers(make: Callable[[], Work], number: int) -> Iterator[Each]:
         number: number of processes; with 1, this one.
 
     Raises:
-        InputError: a process ended three times at the same piece of work; or an error of ``make`` or of a piece.
+        LostWorkError: a process ended three times at the same piece of work.
+        InputError: an error of ``make`` or of a piece.
     """
     if number == 1:
         work = make()
@@ -63,7 +79,8 @@ def in_processes(start: Callable[[], Process], number: int, wait: Callable[[list
         wait: waits until one of some `Process.next` is there, and returns those that are.
 
     Raises:
-        InputError: a process ended three times at the same piece of work; or an error of a piece.
+        LostWorkError: a process ended three times at the same piece of work.
+        InputError: an error of a piece.
     """
     pool = _Pool(start, number, wait)
     try:
@@ -161,6 +178,7 @@ class _Pool:
                     again.extendleft(reversed(self._replace(busy[ready], tries)))
                     continue
                 if found is not None:
+                    del tries[_START]
                     if found.error is not None:
                         raise found.error
                     results[found.number] = found.content
@@ -182,12 +200,10 @@ class _Pool:
     def _replace(self, process: Process, tries: Counter[int]) -> deque[Piece]:
         """Start a process in place of one that has ended, and return the pieces that this had."""
         process.end()
-        first = process.pieces[0].number if process.pieces else -1
-        tries[first] += 1
-        if tries[first] == _TRIES:
-            raise InputError(
-                f"a process ended {_TRIES} times before its work was done: is there enough memory for --workers?"
-            )
+        first = process.pieces[0] if process.pieces else Piece(_START, None)
+        tries[first.number] += 1
+        if tries[first.number] == _TRIES:
+            raise LostWorkError(first.content)
         self.processes[self.processes.index(process)] = self.start()
         return process.pieces
 

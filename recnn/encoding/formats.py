@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple
 
 from corpora.errors import quoted
-from corpora.text import LINE_LIMIT
 from parsers.errors import InputError
+from recnn.encoding.csv_rows import csv_rows
 from recnn.encoding.inputs import CorpusFile, opened
 from recnn.encoding.places import FoundRecord, Mark, NumberedLine, numbered_lines
 from recnn.encoding.trees import conllu_from_lines, trees_from_lines
@@ -97,49 +96,44 @@ def _name(value: Any) -> str | None:
 
 def _from_csv(file: BinaryIO, path: str, columns: RecordColumns, mark: Mark, delimiter: str) -> Iterator[FoundRecord]:
     """Read rows after the first one, which has the names of the columns; a row may have several lines."""
-    offset, number = 0, 1
-
-    def lines() -> Iterator[str]:
-        nonlocal offset, number
-        while raw := file.readline(LINE_LIMIT):
-            offset, number = offset + len(raw), number + 1
-            yield raw.decode("utf-8", "surrogateescape")
-
-    reader = csv.reader(lines(), delimiter=delimiter, strict=True)  # it takes a line when it needs one
-    try:
-        header = next(reader, [])
-    except csv.Error as error:
-        raise InputError(f"{path}, line 1: not CSV: {error}") from None
+    begin, line, header = next(csv_rows(file, delimiter), (0, 1, []))
+    if isinstance(header, InputError):
+        raise InputError(f"{path}, line 1: {header}")
     if header:
         header[0] = header[0].removeprefix("\ufeff")
     text, name = _positions(path, columns, header)
-    if mark.offset:
-        file.seek(mark.offset)
-        offset, number = mark.offset, mark.line
-    while True:
-        begin, first = offset, number
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield FoundRecord(begin, first, InputError(f"not CSV: {error}"))
-            continue
-        if row and len(row) != len(header):
-            yield FoundRecord(begin, first, InputError(f"expected {len(header)} columns, found {len(row)}"))
+    file.seek(mark.offset)
+    rows = csv_rows(file, delimiter, mark.offset, mark.line)
+    if not mark.offset:
+        next(rows, None)  # the names of the columns
+    for begin, line, row in rows:
+        if isinstance(row, InputError):
+            yield FoundRecord(begin, line, row)
+        elif row and len(row) != len(header):
+            yield FoundRecord(begin, line, InputError(f"expected {len(header)} columns, found {len(row)}"))
         elif row:
             yield FoundRecord(
-                begin, first, content_of(row[text], columns), 0, None if name is None else _name(row[name])
+                begin, line, content_of(row[text], columns), 0, None if name is None else _name(row[name])
             )
 
 
 def _positions(path: str, columns: RecordColumns, there: Sequence[str]) -> tuple[int, int | None]:
     """Return the positions of the columns of sentences and of names."""
     for name in (columns.text, columns.id):
-        if name is not None and name not in there:
-            shown = ", ".join(there[:10]) or "none"
-            raise InputError(f"{path}: no column {name!r}; columns there: {shown}")
+        if name is not None:
+            try:
+                check_column(name, there)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
     return there.index(columns.text), None if columns.id is None else there.index(columns.id)
+
+
+def check_column(name: str, there: Sequence[Any]) -> None:
+    """Raise an error if there is not one column of a name."""
+    if name not in there:
+        raise InputError(f"no column {name!r}; columns there: {', '.join(map(str, there[:10])) or 'none'}")
+    if list(there).count(name) > 1:
+        raise InputError(f"{list(there).count(name)} columns {name!r}")
 
 
 @contextmanager
@@ -171,7 +165,7 @@ def _from_parquet(file: BinaryIO, path: str, columns: RecordColumns, start: int)
         while group < found.num_row_groups and row + (rows := found.metadata.row_group(group).num_rows) <= start:
             group, row = group + 1, row + rows
         for batch in found.iter_batches(_ROWS, row_groups=range(group, found.num_row_groups), columns=names):
-            values = [_values(batch.column(name)) for name in names]
+            values = [values_of(batch.column(name)) for name in names]
             for each in zip(*values, strict=True):
                 if row >= start:
                     name = None if columns.id is None else _name(each[-1])
@@ -179,10 +173,11 @@ def _from_parquet(file: BinaryIO, path: str, columns: RecordColumns, start: int)
                 row += 1
 
 
-def _values(column: Any) -> list[Any]:
+def values_of(column: Any) -> list[Any]:
+    """Return the values of a column of Arrow; what is not UTF-8 as a string that `content_of` refuses."""
     try:
         values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         return [_value(scalar) for scalar in column]
     return values
 
@@ -191,4 +186,6 @@ def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
     except UnicodeDecodeError:
-        return "\udcff"  # which `_content` finds
+        return "\udcff"
+    except (ValueError, OverflowError):  # a date after the year 9999
+        return scalar.cast("string").as_py()

@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from parsers.errors import InputError
-from recnn.encoding.formats import RecordColumns, content_of
+from recnn.encoding.formats import RecordColumns, check_column, content_of, values_of
 from recnn.encoding.records import Record
 from recnn.encoding.rows import RowEncoder, RowSettings
 from recnn.errors import missing_extra
@@ -41,7 +40,7 @@ def encode_batch(
     Returns:
         The same kind of object with all columns of ``batch``, and the columns ``tree``, in brackets, ``vector``, with
         ``nodes`` also ``nodes``, breadth first from the root, and ``error``: what is wrong with a sentence that has
-        no tree and no vector, else null.
+        no tree and no vector, else null. They replace columns of these names.
 
     Raises:
         InputError: there is no such column, model or parser.
@@ -58,8 +57,8 @@ def encode_batch(
         raise missing_extra(error, "corpus") from None
     encoder = _encoder(RowSettings(None if model is None else str(model), parser, tokens, nodes))
     if isinstance(batch, pyarrow.Table | pyarrow.RecordBatch):
-        _check(column, batch.schema.names)
-        found = _rows(encoder, batch.column(column).to_pylist(), column)
+        check_column(column, batch.schema.names)
+        found = _rows(encoder, values_of(batch.column(column)), column)
         table = pyarrow.table(batch) if isinstance(batch, pyarrow.Table) else pyarrow.Table.from_batches([batch])
         table = table.drop_columns([name for name in found.column_names if name in table.column_names])
         for name in found.column_names:
@@ -67,7 +66,7 @@ def encode_batch(
         same: Any = table if isinstance(batch, pyarrow.Table) else _one_batch(table)
         return same  # type: ignore[no-any-return]
     if hasattr(batch, "assign") and hasattr(batch, "columns"):
-        _check(column, list(batch.columns))
+        check_column(column, list(batch.columns))
         given = batch[column]  # type: ignore[index]
         values = [None if null else value for value, null in zip(given.tolist(), given.isna(), strict=True)]
         found = _rows(encoder, values, column)
@@ -79,11 +78,6 @@ def encode_batch(
 @lru_cache(maxsize=4)
 def _encoder(settings: RowSettings) -> RowEncoder:
     return RowEncoder(settings)
-
-
-def _check(column: str, there: Sequence[str]) -> None:
-    if column not in there:
-        raise InputError(f"no column {column!r}; columns there: {', '.join(map(str, there[:10])) or 'none'}")
 
 
 def _rows(encoder: RowEncoder, values: Sequence[Any], column: str) -> Any:

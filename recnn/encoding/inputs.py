@@ -104,7 +104,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
             try:
                 yield cast(BinaryIO, unpacked)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise InputError(f"{path}: not a complete gzip file: {error}") from None
+                raise InputError(f"{path}: not a gzip file that can be read to its end: {error}") from None
 
 
 def _remote(name: str) -> bool:

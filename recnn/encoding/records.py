@@ -18,8 +18,8 @@ Notation: TypeAlias = Literal["text", "trees", "conllu"]
 class Record(NamedTuple):
     """A record of a corpus."""
 
-    id: int | str
-    """Its number in the corpus from 0, or its name."""
+    id: int | str | None
+    """Its number in the corpus from 0; or its name, if there is a column of names, in which it may have none."""
     notation: Notation
     content: str | InputError
     """A sentence, or lines with a tree; or what is wrong."""
@@ -59,7 +59,7 @@ def read_records(
         unit: Literal["line", "row"] = "row" if file.format == "parquet" else "line"
         notation = _notation(file.format, columns)
         for found in islice(records_of(file, columns, mark), mark.skip, None):
-            name = number if columns.id is None else found.name or str(number)
+            name = number if columns.id is None else found.name
             yield Record(name, notation, found.content, file.path, found.line, unit)
             number += 1
 

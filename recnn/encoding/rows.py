@@ -82,10 +82,15 @@ class RowEncoder:
         encoder = SentenceEncoder(settings.folder())
         self.model, self.size = encoder.model, encoder.size
 
+    @property
+    def parser_name(self) -> str | parsers.Parser:
+        """Name of the parser of sentences; or the parser itself, if it is a part of the model."""
+        return self.settings.parser or self.model.own_parser(roots=not self.settings.nodes)
+
     @cached_property
     def parser(self) -> parsers.Parser:
         """Parser of sentences."""
-        found = self.settings.parser or self.model.own_parser(roots=not self.settings.nodes)
+        found = self.parser_name
         return parser_named(found) if isinstance(found, str) else found
 
     def __call__(self, records: Sequence[Record]) -> Any:
@@ -151,7 +156,7 @@ class RowEncoder:
 
         right = [isinstance(row, _Row) for row in rows]
         columns = {
-            "id": pyarrow.array([record.id for record in records]),
+            "id": _ids(records),
             "text": pyarrow.array(map(_text, records, rows), pyarrow.string()),
             "tree": pyarrow.array([_brackets(row) for row in rows], pyarrow.string()),
             "vector": self._vectors(self._roots(rows, states), right),
@@ -203,6 +208,13 @@ def _text(record: Record, row: _Row | str) -> str | None:
     if record.notation == "text":
         return record.content if isinstance(record.content, str) else None
     return " ".join(words_of(row.tree)) if isinstance(row, _Row) else None
+
+
+def _ids(records: Sequence[Record]) -> Any:
+    import pyarrow
+
+    numbers = bool(records) and isinstance(records[0].id, int)
+    return pyarrow.array([record.id for record in records], pyarrow.int64() if numbers else pyarrow.string())
 
 
 def _brackets(row: _Row | str) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -16,8 +17,9 @@ from typing import Any, NamedTuple, TypeAlias
 from corpora.locks import locked
 from corpora.parts import sweep
 from corpora.text import replacing
+from parsers import Parser
 from parsers.errors import InputError
-from recnn.data.workers import Each, Work
+from recnn.data.workers import Each, LostWorkError, Work
 from recnn.encoding.formats import RecordColumns
 from recnn.encoding.inputs import CorpusFile
 from recnn.encoding.places import Mark
@@ -30,6 +32,7 @@ Engine: TypeAlias = Callable[[Callable[[], Work]], AbstractContextManager[Each]]
 _MANIFEST = "_manifest.json"  # readers of a folder of Parquet files leave out names that begin so
 _FORMAT = 1
 _PIECE = 1024  # records: some seconds of work, and a row group
+_CHARACTERS = 1 << 20  # of a piece, so that long records do not need more memory
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class EncodingJob:
             "format": _FORMAT,
             "files": [asdict(file) for file in self.files],
             "columns": self.columns._asdict(),
-            "rows": {**asdict(self.rows), "model": None, "parser": _digest_of(self.rows.parser)},
+            "version": version("recnn"),  # another one may have other parsers
+            "rows": {**asdict(self.rows), "model": None, "parser": _digest_of(RowEncoder(self.rows).parser_name)},
             "model": _digest_of(self.rows.folder()),
             "shard_size": self.shard_size,
         }
@@ -129,16 +133,43 @@ def _claimed(job: EncodingJob, folder: Path) -> Manifest:
             raise InputError(f"{file}: not a manifest of `recnn encode-corpus`: {error}") from None
     if found["job"] != described:
         raise InputError(
-            f"{folder}: begun with another {_difference(described, found['job'])}: remove the folder, or choose another"
+            f"{folder}: begun with {_difference(described, found['job'])}: remove the folder, or choose another"
         )
     return manifest
 
 
 def _difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """Return the name of a setting that two jobs do not have in common."""
+    """Describe the first setting that two jobs do not have in common."""
     name = next((name for name in ours if theirs.get(name) != ours[name]), "format")
     mine, other = ours[name], theirs.get(name)
-    return _difference(mine, other) if isinstance(mine, dict) and isinstance(other, dict) else name.replace("_", "-")
+    if isinstance(mine, dict) and isinstance(other, dict):
+        return _difference(mine, other)
+    if name == "files":
+        return _difference_of_files(ours["files"], theirs["files"])
+    if name in ("version", "format"):
+        return f"another version of recnn ({theirs.get('version', 'older')})"
+    return f"another --{'column' if name == 'text' else name.replace('_', '-')}"
+
+
+def _difference_of_files(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> str:
+    before = {file["path"]: file for file in theirs}
+    for file in ours:
+        if file["path"] not in before:
+            return f"other files, without {file['path']}"
+        if before.pop(file["path"]) != file:
+            return f"another version of {file['path']}"
+    return f"other files, with {min(before)}" if before else "the files in another order"
+
+
+def _some(records: Iterator[Record], most: int) -> list[Record]:
+    """Take the records of a piece of work, at most so many."""
+    found, characters = [], 0
+    for record in islice(records, min(most, _PIECE)):
+        found.append(record)
+        characters += 0 if isinstance(record.content, InputError) else len(record.content)
+        if characters >= _CHARACTERS:
+            break
+    return found
 
 
 class _Writer:
@@ -167,8 +198,11 @@ class _Writer:
         if left:
             with engine(partial(RowEncoder, self.job.rows)) as each:
                 tables = each(self._pieces(left))
-                for shard in left:
-                    yield from self._write(shard, tables)
+                try:
+                    for shard in left:
+                        yield from self._write(shard, tables)
+                except LostWorkError as error:
+                    raise InputError(f"{_places(error.content)}{error}") from None
 
     def _pieces(self, shards: Iterable[int]) -> Iterator[list[Record]]:
         """Read the records of shards, some at a time."""
@@ -178,7 +212,7 @@ class _Writer:
                 first, mark = shard * self.job.shard_size, self.manifest.marks[shard]
                 records = read_records(self.job.files, self.job.columns, mark, first)
             following, missing = shard + 1, self.size(shard)
-            while some := list(islice(records, min(missing, _PIECE))):
+            while some := _some(records, missing):
                 yield some
                 missing -= len(some)
             if missing:
@@ -206,6 +240,14 @@ class _Writer:
 _LAYOUT = {"compression": "zstd", "use_dictionary": False, "write_statistics": ["id", "error"]}
 
 
+def _places(records: Sequence[Record] | None) -> str:
+    """Return the places of the records of a piece of work, as the beginning of an error message."""
+    if not records:
+        return ""
+    first, last = records[0], records[-1]
+    return first.place if first == last else f"{first.place.removesuffix(': ')} to {last.place}"
+
+
 def _errors_in(path: Path, rows: int) -> int | None:
     """Return the number of errors in a shard; None if it is not complete."""
     import pyarrow
@@ -222,9 +264,11 @@ def _errors_in(path: Path, rows: int) -> int | None:
     return sum(int(group.num_rows - group.column(found.num_columns - 1).statistics.null_count) for group in groups)
 
 
-def _digest_of(name: str | None) -> str | None:
-    """Return a digest of a file, or of all files of a folder; other names as they are."""
-    if name is None or not os.path.exists(name):
+def _digest_of(name: str | Parser) -> str | None:
+    """Return a digest of a file, or of all files of a folder; other names as they are; None for a part of the model."""
+    if not isinstance(name, str):
+        return None
+    if not os.path.exists(name):
         return name
     from recnn.models.folder import model_in
 

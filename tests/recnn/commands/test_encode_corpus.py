@@ -114,14 +114,42 @@ def test_two_processes_that_were_killed_are_continued_by_one(tmp_path, whole, mo
 
 def test_another_job_is_refused(tmp_path, model, corpus, whole):
     arguments = ["encode-corpus", corpus, "--out", whole, *options(model)]
-    for more, what in ((["--nodes"], "nodes"), (["--shard-size", 100], "shard-size"), (["--id", "n"], None)):
+    for more, what in ((["--nodes"], "--nodes"), (["--shard-size", 100], "--shard-size"), (["--id", "n"], None)):
         status, out, err = recnn(*arguments, *more)
         assert (status, out) == (1 if what else 2, "")
         if what:
             assert err == f"recnn: {whole}: begun with another {what}: remove the folder, or choose another\n"
-    (tmp_path / "other").touch()
+    (tmp_path / "c.txt").write_text("a film\n")
+    for inputs, what in (
+        ([corpus / "a.txt"], f"other files, with {corpus}/b.txt.gz"),
+        ([corpus, tmp_path / "c.txt"], f"other files, without {tmp_path}/c.txt"),
+    ):
+        status, _, err = recnn("encode-corpus", *inputs, "--out", whole, *options(model))
+        assert (status, err) == (1, f"recnn: {whole}: begun with {what}: remove the folder, or choose another\n")
     status, out, err = recnn("encode-corpus", corpus, "--out", tmp_path, *options(model))
-    assert (status, err) == (1, f"recnn: {tmp_path}: expected a new or empty folder; there is 'other'\n")
+    assert (status, err) == (1, f"recnn: {tmp_path}: expected a new or empty folder; there is 'c.txt'\n")
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "message"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated: the same command continues")],
+)
+def test_a_signal_ends_it_in_one_line(tmp_path, model, corpus, how, status, message):
+    folder = tmp_path / "out"
+    arguments = ["encode-corpus", corpus, "--out", folder, "--model", model, "--shard-size", "1300", "--workers", "2"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "recnn", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (folder.exists() and any(name.endswith(".part") for name in os.listdir(folder))):
+        assert started.poll() is None
+        time.sleep(0.001)
+    started.send_signal(how)
+    assert started.communicate()[1].splitlines()[-1] == f"recnn: {message}"
+    assert started.returncode == status
+    assert [name for name in os.listdir(folder) if name.startswith(".")] == []
 
 
 def test_the_columns_of_a_file_of_rows(tmp_path, model):

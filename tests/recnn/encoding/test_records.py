@@ -39,6 +39,12 @@ def as_parquet():
     return out.getvalue()
 
 
+def as_parquet_of(names):
+    out = io.BytesIO()
+    pq.write_table(pa.table([pa.array(["a"])] * len(names), names=names), out)
+    return out.getvalue()
+
+
 def as_json():
     return "\n\n".join(json.dumps({"n": n, "text": one}) for n, one in enumerate(SENTENCES)).encode()
 
@@ -115,16 +121,16 @@ def test_trees_in_any_layout_are_those_of_the_reader_of_treebanks(trees, chance)
 
 
 WRONG = {
-    "bad.txt": (b"a\n\xff\nb", {1: "not UTF-8"}, 3),
+    "bad.txt": (b"a\n\xff\nb\n\0c\0\n", {1: "not UTF-8", 3: "a NUL"}, 4),
     "bad.jsonl": (
         b'{"text": "a"}\n{"text":\n[1]\n{"t": 1}\n{"text": 1}\n{"text": null}\n{"text": "\\ud800"}\n{"text": "b"}\n',
         {1: "not JSON", 2: "a JSON object", 3: "no column 'text'", 4: "got int '1'", 5: "got null", 6: "not UTF-8"},
         8,
     ),
     "bad.csv": (
-        b'n,text\n1,a\n2\n3,"x"y\n4,\xff\n\n5,b\n6,"never closed\n',
-        {1: "expected 2 columns, found 1", 2: "not CSV", 3: "not UTF-8", 5: "not CSV"},
-        6,
+        b'n,text\n1,a\n2\n3,"x"y\n4,\xff\n\n5,b\n6,"never closed\n7,"c"\n8,d\n9,"not this one\n10,"f"\n11,e\n',
+        {1: "expected 2 columns, found 1", 2: "not CSV", 3: "not UTF-8", 5: "not CSV", 8: "not CSV"},
+        11,
     ),
     "bad.mrg": (b"(X a)\nd (X e)\n(X f))\n(X (Y b)\n(X c)\n(X \xff\n(X g)", {6: "not UTF-8"}, 8),
     "bad.conllu": (conllu("ab").encode() + b"\n1\t\xff\n2\n\n" + conllu("c").encode(), {1: "not UTF-8"}, 3),
@@ -152,10 +158,33 @@ def test_parquet_with_text_that_is_not_utf8(tmp_path):
     assert "not UTF-8" in str(found[1])
 
 
+def test_parquet_with_dates_that_python_does_not_have(tmp_path):
+    dates = pa.array([0, 1 << 60], pa.timestamp("ms"))
+    pq.write_table(pa.table({"text": ["a", "b"], "date": dates}), tmp_path / "x.parquet")
+    found = read_records(corpus_files([str(tmp_path / "x.parquet")]), RecordColumns(id="date"))
+    assert [record.id for record in found] == ["1970-01-01 00:00:00", dates[1].cast("string").as_py()]
+
+
+def test_a_field_of_csv_may_be_long_and_a_record_has_no_id(tmp_path):
+    long = 'some,\n"lines"\n' * 20_000
+    with open(tmp_path / "x.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["key", "text"], ["", "a"], ["x", long], ["y", "b"]])
+    (tmp_path / "y.jsonl").write_text('{"text": "c"}')
+    files = corpus_files([str(tmp_path)])
+    found = list(read_records(files, RecordColumns(id="key")))
+    assert [record.content for record in found] == ["a", long.strip(), "b", "c"]
+    assert [record.id for record in found] == ["", "x", "y", None]
+
+
 BROKEN = {
     "cut.parquet": (as_parquet()[:-20], "not a Parquet file"),
-    "cut.txt.gz": (gzip.compress(random.Random(0).randbytes(9000))[:-2000], "not a complete gzip file"),
+    "cut.txt.gz": (
+        gzip.compress(random.Random(0).randbytes(9000))[:-2000],
+        "not a gzip file that can be read to its end",
+    ),
     "no.csv": (b"a,b\n1,2\n", "no column 'text'; columns there: a, b"),
+    "two.csv": (b"text,text\n1,2\n", "2 columns 'text'"),
+    "two.parquet": (as_parquet_of(["text", "text"]), "2 columns 'text'"),
     "no.parquet": (b"PAR1", "not a Parquet file"),
     "x.parquet.gz": (b"", "cannot be read; decompress it"),
     "x.doc": (b"", "the name does not say the format"),

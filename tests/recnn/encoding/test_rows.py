@@ -118,6 +118,8 @@ def test_a_batch_has_the_same_rows(folder, kind):
 def test_errors_of_a_whole_batch(folder):
     with pytest.raises(InputError, match="no column 'words'; columns there: text"):
         recnn.encode_batch(pa.table({"text": ["a"]}), folder / "tree", column="words")
+    with pytest.raises(InputError, match="2 columns 'text'"):
+        recnn.encode_batch(pa.table([["a"], ["b"]], names=["text", "text"]), folder / "tree")
     with pytest.raises(TypeError, match="got dict"):
         recnn.encode_batch({"text": ["a"]}, folder / "tree")
     with pytest.raises(InputError, match="no such file or folder, and no parser of that name"):

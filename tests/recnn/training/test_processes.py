@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,7 +185,9 @@ def test_processes_end_together_with_one_line(capfd, monkeypatch, first, second,
     monkeypatch.setattr("recnn.commands.processes._GRACE", 0.3)
     script = f"import os, sys, time\nif os.environ['RANK'] == '0':\n    {first}\nelse:\n    {second}"
     before = signal.getsignal(signal.SIGTERM)
-    assert run_in_processes(2, [sys.executable, "-S", "-c", script]) == status
+    with pytest.raises(typer.Exit) as end:
+        raise typer.Exit(run_in_processes(2, [sys.executable, "-S", "-c", script]))
+    assert end.value.exit_code == status
     err = capfd.readouterr().err
     assert err.startswith(line)
     assert err.count("\n") == bool(line)
