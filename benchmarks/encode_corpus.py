@@ -26,6 +26,7 @@ from typing import Annotated
 
 import typer
 from _common import AsJson, Report
+from pyarrow import parquet
 
 _MOMENTS = (10_000, 100_000)  # sentences, at which memory is reported
 _POLL = 0.2  # seconds
@@ -75,13 +76,15 @@ def written(folder: Path) -> int:
     return sum(1 for _ in folder.glob("part-*"))
 
 
-def digest(folder: Path) -> tuple[str, int]:
-    """A checksum of all files, and their size."""
-    found, size = hashlib.sha256(), 0
+def digest(folder: Path, count: int) -> tuple[str, int]:
+    """A checksum of all files, which have so many rows, and their size."""
+    found, size, rows = hashlib.sha256(), 0, 0
     for path in sorted(folder.glob("part-*")):
         content = path.read_bytes()
+        rows += parquet.read_metadata(path).num_rows
         found.update(hashlib.sha256(content).digest())
         size += len(content)
+    assert rows == count, f"{rows} rows, not {count}"
     return found.hexdigest()[:16], size
 
 
@@ -103,12 +106,12 @@ def undisturbed(command: Sequence[str], folder: Path, count: int, shard_size: in
     run.memory["end"] = largest
     run.seconds = monotonic() - start
     run.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    run.digest, run.size = digest(folder)
+    run.digest, run.size = digest(folder, count)
     return run
 
 
-def killed(command: Sequence[str], folder: Path, kills: int, life: float, chance: random.Random) -> Run:
-    """Run the command until it is done, and kill it some times."""
+def killed(command: Sequence[str], folder: Path, count: int, kills: int, life: float, chance: random.Random) -> Run:
+    """Run the command until it is done, and kill it at most some times."""
     run, start = Run(), monotonic()
     done = False
     while not done:
@@ -131,7 +134,7 @@ def killed(command: Sequence[str], folder: Path, kills: int, life: float, chance
             done = True
             break
     run.seconds = monotonic() - start
-    run.digest, run.size = digest(folder)
+    run.digest, run.size = digest(folder, count)
     return run
 
 
@@ -162,7 +165,7 @@ def main(
         runs = {"undisturbed": undisturbed([*command, "--out", str(folder / "a")], folder / "a", count, shard_size)}
         if kills:
             chance = random.Random(seed)
-            runs["killed"] = killed([*command, "--out", str(folder / "b")], folder / "b", kills, life, chance)
+            runs["killed"] = killed([*command, "--out", str(folder / "b")], folder / "b", count, kills, life, chance)
     for what, run in runs.items():
         shown = ", ".join(f"{megabytes:.0f} ({moment})" for moment, megabytes in run.memory.items())
         rate, size = count / run.seconds, run.size / count

@@ -102,10 +102,6 @@ class Failures:
             raise typer.Exit(1)
 
 
-class _Terminated(BaseException):
-    pass
-
-
 @contextmanager
 def terminable(what_to_do: str) -> Iterator[None]:
     """Let SIGTERM end a command in an orderly way, with one line and status 143.
@@ -116,14 +112,19 @@ def terminable(what_to_do: str) -> Iterator[None]:
     Raises:
         typer.Exit: this process was terminated.
     """
+    told = False
 
-    def terminated(*_: object) -> None:
-        raise _Terminated
+    def tell(*_: object) -> None:
+        nonlocal told
+        told = True
+        raise KeyboardInterrupt  # which libraries written in C pass on, unlike others
 
-    before = signal.signal(signal.SIGTERM, terminated)
+    before = signal.signal(signal.SIGTERM, tell)
     try:
         yield
-    except _Terminated:
+    except KeyboardInterrupt:
+        if not told:
+            raise
         fail(f"terminated: {what_to_do}")
         raise typer.Exit(128 + signal.SIGTERM) from None
     finally:

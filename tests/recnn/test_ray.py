@@ -6,6 +6,8 @@ They run where Ray is installed.
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from itertools import count, takewhile
 
@@ -15,7 +17,7 @@ import pytest
 
 from parsers.errors import InputError
 from recnn import encode_batch
-from tests.command_line import recnn
+from tests.command_line import ROOT, recnn
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("ray.data")
@@ -85,6 +87,19 @@ def test_one_cpu_is_left_for_reading(cluster, tmp_path):
         encode_dataset(ray.data.range(3), concurrency=3)
     with pytest.raises(InputError, match="has 3 CPUs, fewer than the 4"), ray_workers(lambda: Work(tmp_path), 4):
         pass
+
+
+@pytest.mark.parametrize("address", ["here", "127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_an_address_without_a_cluster_is_one_line(tmp_path, monkeypatch, address):
+    (tmp_path / "a.txt").write_text("a film")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    arguments = [tmp_path / "a.txt", "--out", tmp_path / "out", "--engine", "ray"]
+    result = subprocess.run(
+        [sys.executable, "-m", "recnn", "encode-corpus", *arguments], capture_output=True, text=True, cwd=ROOT
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"recnn: no Ray cluster at RAY_ADDRESS={address}: ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_the_work_of_a_node_that_is_lost_is_done_by_the_others(cluster):

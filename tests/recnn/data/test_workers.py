@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from parsers.errors import InputError
-from recnn.data.workers import workers
+from recnn.data.workers import Result, in_processes, workers
 from tests.command_line import ROOT
 
 
@@ -61,6 +62,43 @@ def test_no_more_than_some_pieces_are_in_memory(tmp_path):
 def test_pieces_of_a_process_that_was_killed_are_done_again(tmp_path):
     assert done(tmp_path, [1, 2, -3, 4, 5, 6]) == [1, 4, 9, 16, 25, 36]
     assert (tmp_path / "killed").exists()
+
+
+class Brief:
+    """A process that ends after four pieces; each second one ends before it has started."""
+
+    made = 0
+
+    def __init__(self):
+        Brief.made += 1
+        self.left = 5 * (Brief.made % 2)
+        self.pieces, self.ready = deque(), False
+
+    @property
+    def next(self):
+        return self
+
+    def send(self, piece):
+        self.pieces.append(piece)
+
+    def receive(self):
+        if not self.left:
+            raise EOFError
+        self.left -= 1
+        if not self.ready:
+            self.ready = True
+            return None
+        number, content = self.pieces.popleft()
+        return Result(number, content * content, None)
+
+    def end(self):
+        pass
+
+
+def test_any_number_of_processes_may_end_as_long_as_work_is_done():
+    with in_processes(Brief, 2, lambda waiting: waiting[:1]) as each:
+        assert list(each(range(100))) == [number * number for number in range(100)]
+    assert Brief.made > 40
 
 
 @pytest.mark.parametrize(
