@@ -24,6 +24,9 @@ _DATA: Files = {
     "form.txt": b"the boy saw\na duck saw her\n",
     "pairs.tsv": b"The boy\tthe duck\na duck\ther\n",
     "labelled.tsv": b"a\tthe boy\nb\ther duck\n",
+    "labelled.csv": b'label,text\na,the boy\nb,"her\nduck"\n,a duck\n',
+    "sentences.jsonl": b'{"text": "the boy"}\n{"text": "her duck"}\n{"text": "a duck"}\n',
+    "trees.jsonl": b'{"tree": "(S (NP a duck) (VP saw))"}\n{"tree": "(S she slept)"}\n',
     "fra.txt": b"Go.\tVa !\nHi.\tSalut !\nThe boy saw her duck.\tLe gar\xc3\xa7on.\n"
     + b"".join(b"Look %d.\tVoyez %d.\n" % (n, n) for n in range(60)),
     "text.txt": b"ab cab\nba\n" * 20,
@@ -71,6 +74,15 @@ _LINES = {
         "encode --trees x.parents --hidden-size 3",
         "encode --model models/classifier --json --parser balanced - < in.txt",
         "encode --parser duck --out x.npz --picture x.html 'The boy saw her duck' --seed 3",
+    ],
+    "encode-corpus": [
+        f"encode-corpus {inputs} --out new --model models/classifier --parser balanced --shard-size 2"
+        for inputs in (
+            "in.txt trees.mrg",
+            "labelled.csv --column text --id label --nodes",
+            "sentences.jsonl --shard 1/2",
+            "trees.jsonl --column tree --trees",
+        )
     ],
     "convert": [
         f"convert {kind} {file} --out new.jsonl {more}"

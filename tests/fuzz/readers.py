@@ -1,5 +1,6 @@
 """Targets: all readers of files and texts, and converters of trees."""
 
+import csv
 import gzip
 import io
 import json
@@ -7,11 +8,14 @@ import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 import corpora
 import parsers
@@ -19,6 +23,9 @@ from corpora.air_quality import windows
 from corpora.vectors import vector_words
 from parsers.errors import InputError
 from recnn import trees
+from recnn.encoding.formats import RecordColumns
+from recnn.encoding.inputs import COLUMNS, corpus_files
+from recnn.encoding.records import count_records, read_records
 from recnn.graphs.convert import dependencies_to_graph, tree_to_graph
 from recnn.trees.files import TreeExample
 from tests.fuzz.cases import ROOT, Files, Found, Target
@@ -242,6 +249,34 @@ def _back_to_sexpr(tree: trees.TypedTree) -> None:
         raise Found("another expression was read again")
 
 
+def _corpora() -> list[Files]:
+    rows = [("1", "a fine film"), ("2", 'he said "no",\nthen left'), ("", ""), ("é", "the end")] * 2
+    table = io.BytesIO()
+    parquet.write_table(pyarrow.table([*map(list, zip(*rows, strict=True))], names=["n", "text"]), table)
+    values = io.StringIO()
+    csv.writer(values).writerows([("n", "text"), *rows])
+    lines = "".join(json.dumps({"n": n, "text": one}) + "\n" for n, one in rows)
+    contents = {"x.jsonl": lines, "x.csv": values.getvalue(), "x.tsv": 'n\ttext\n1\ta film\n2\t\n3\t"b"\n4\tc\n'}
+    contents |= {"x.txt": "a fine film\n\nthe end\nb\n", "x.mrg": TREES + SST, "x.conllu": CONLLU * 2}
+    found = {name: content.encode() for name, content in contents.items()}
+    found |= {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in found.items()}
+    return [{name: content} for name, content in [*found.items(), ("x.parquet", table.getvalue())]]
+
+
+def _use_corpus(folder: Path) -> None:
+    """What `recnn encode-corpus` does with a file: its shards have the records that are read at once."""
+    files = corpus_files([str(folder)])
+    columns = RecordColumns(id="n") if files[0].format in COLUMNS else RecordColumns()
+    whole = list(map(repr, read_records(files, columns)))
+    number, marks = count_records(files, columns, 3)
+    if number != len(whole):
+        raise Found(f"{number} records were counted, and {len(whole)} read")
+    for index in {0, len(marks) // 2, len(marks) - 1} & set(range(len(marks))):
+        some = list(map(repr, islice(read_records(files, columns, marks[index], 3 * index), 4)))
+        if some != whole[3 * index : 3 * index + 4]:
+            raise Found(f"other records from {marks[index]} on: {some}")
+
+
 def _use_examples(folder: Path) -> None:
     some = list(trees.read_examples(folder / "x.jsonl"))
     trees.write_examples(folder / "again.jsonl", some)
@@ -377,4 +412,5 @@ READERS = {
     "dis": Target(text(RST[3], name="x"), _converter(trees.from_dis)),
     "rs3": Target(text(RST[5], name="x"), _converter(trees.from_rs3, text=False)),
     "examples": Target(_examples, _use_examples),
+    "corpus": Target(_corpora, _use_corpus),
 }
