@@ -165,7 +165,7 @@ def _from_parquet(file: BinaryIO, path: str, columns: RecordColumns, start: int)
         while group < found.num_row_groups and row + (rows := found.metadata.row_group(group).num_rows) <= start:
             group, row = group + 1, row + rows
         for batch in found.iter_batches(_ROWS, row_groups=range(group, found.num_row_groups), columns=names):
-            values = [values_of(batch.column(name)) for name in names]
+            values = [column_values(batch.column(name)) for name in names]
             for each in zip(*values, strict=True):
                 if row >= start:
                     name = None if columns.id is None else _name(each[-1])
@@ -173,7 +173,7 @@ def _from_parquet(file: BinaryIO, path: str, columns: RecordColumns, start: int)
                 row += 1
 
 
-def values_of(column: Any) -> list[Any]:
+def column_values(column: Any) -> list[Any]:
     """Return the values of a column of Arrow; what is not UTF-8 as a string that `content_of` refuses."""
     try:
         values: list[Any] = column.to_pylist()

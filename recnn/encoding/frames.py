@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recnn.encoding.formats import RecordColumns, check_column, content_of, values_of
+from recnn.encoding.formats import RecordColumns, check_column, column_values, content_of
 from recnn.encoding.records import Record
 from recnn.encoding.rows import RowEncoder, RowSettings
 from recnn.errors import missing_extra
@@ -58,7 +58,7 @@ def encode_batch(
     encoder = _encoder(RowSettings(None if model is None else str(model), parser, tokens, nodes))
     if isinstance(batch, pyarrow.Table | pyarrow.RecordBatch):
         check_column(column, batch.schema.names)
-        found = _rows(encoder, values_of(batch.column(column)), column)
+        found = _rows(encoder, column_values(batch.column(column)), column)
         table = pyarrow.table(batch) if isinstance(batch, pyarrow.Table) else pyarrow.Table.from_batches([batch])
         table = table.drop_columns([name for name in found.column_names if name in table.column_names])
         for name in found.column_names:
