@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # `pytest -n` has a process for each core
 
 import pytest
 import torch
