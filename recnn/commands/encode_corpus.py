@@ -20,7 +20,6 @@ from recnn.encoding.inputs import COLUMNS, FileFormat, corpus_files
 from recnn.errors import missing_extra
 
 if TYPE_CHECKING:
-    from recnn.encoding.rows import RowSettings
     from recnn.encoding.shards import Engine
 
 INPUT, RUN = "Input", "Run"
@@ -104,7 +103,6 @@ def encode_corpus(
     from recnn.encoding.shards import EncodingJob, encode_shards
 
     rows = RowSettings(None if model is None else str(model.resolve()), parser, tokens, nodes)
-    _check(rows)
     job = EncodingJob(files, columns, rows, shard_size)
     with terminable("the same command continues"), Failures() as failures:
         total, written = encode_shards(job, folder, _engine(engine, number), _share(shard))
@@ -123,13 +121,6 @@ def _share(text: str) -> tuple[int, int]:
     if found is None or int(found[1]) > int(found[2]):
         raise typer.BadParameter(f"expected I/N, such as 1/8, got {text!r}", param_hint="--shard")
     return int(found[1]), int(found[2])
-
-
-def _check(rows: RowSettings) -> None:
-    """Load the model and the parser once, so that an error in their names comes before the work."""
-    from recnn.encoding.rows import RowEncoder
-
-    _ = RowEncoder(rows).parser
 
 
 def _engine(name: str, number: int) -> Engine:

@@ -16,6 +16,7 @@ from recnn.commands.common import fail, terminable
 LOST = 75
 """Exit status of a process that ends because another one has."""
 _GRACE = 3.0  # seconds, for processes that are about to end by themselves
+_GO_ON = "resume the run to continue after the last complete epoch"
 _STARTED = "RECNN_STARTED"
 
 
@@ -50,8 +51,7 @@ def run_in_processes(count: int, command: Sequence[str] | None = None) -> int:
         KeyboardInterrupt: this process was interrupted by Ctrl-C.
         typer.Exit: it was terminated by SIGTERM.
     """
-    go_on = "resume the run to continue after the last complete epoch"
-    with tempfile.TemporaryFile("w+b") as errors, terminable(go_on):
+    with tempfile.TemporaryFile("w+b") as errors, terminable(_GO_ON):
         running: list[subprocess.Popen[bytes]] = []
         try:
             port = _free_port()
@@ -109,7 +109,7 @@ def _wait(running: Sequence["subprocess.Popen[bytes]"], errors: IO[bytes]) -> in
         fail(own[0])
         return status
     how = f"was ended by signal {-status}" if status < 0 else f"has failed with status {status}"
-    fail(f"process {number} of the training {how}: resume the run to continue after the last complete epoch")
+    fail(f"process {number} of the training {how}: {_GO_ON}")
     return 1
 
 

@@ -96,16 +96,16 @@ def _name(value: Any) -> str | None:
 
 def _from_csv(file: BinaryIO, path: str, columns: RecordColumns, mark: Mark, delimiter: str) -> Iterator[FoundRecord]:
     """Read rows after the first one, which has the names of the columns; a row may have several lines."""
-    begin, line, header = next(csv_rows(file, delimiter), (0, 1, []))
+    rows = csv_rows(file, delimiter)
+    _, _, header = next(rows, (0, 1, []))
     if isinstance(header, InputError):
         raise InputError(f"{path}, line 1: {header}")
     if header:
         header[0] = header[0].removeprefix("\ufeff")
     text, name = _positions(path, columns, header)
-    file.seek(mark.offset)
-    rows = csv_rows(file, delimiter, mark.offset, mark.line)
-    if not mark.offset:
-        next(rows, None)  # the names of the columns
+    if mark.offset:
+        file.seek(mark.offset)
+        rows = csv_rows(file, delimiter, mark.offset, mark.line)
     for begin, line, row in rows:
         if isinstance(row, InputError):
             yield FoundRecord(begin, line, row)
@@ -119,12 +119,11 @@ def _from_csv(file: BinaryIO, path: str, columns: RecordColumns, mark: Mark, del
 
 def _positions(path: str, columns: RecordColumns, there: Sequence[str]) -> tuple[int, int | None]:
     """Return the positions of the columns of sentences and of names."""
-    for name in (columns.text, columns.id):
-        if name is not None:
-            try:
-                check_column(name, there)
-            except InputError as error:
-                raise InputError(f"{path}: {error}") from None
+    try:
+        for name in [columns.text] if columns.id is None else [columns.text, columns.id]:
+            check_column(name, there)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return there.index(columns.text), None if columns.id is None else there.index(columns.id)
 
 

@@ -45,13 +45,19 @@ class EncodingJob:
     shard_size: int
 
     def described(self) -> dict[str, Any]:
-        """Return the job as JSON values, with a digest of the model and of the parser."""
+        """Return the job as JSON values, with a digest of the model and of the parser.
+
+        Raises:
+            InputError: there is no such model or parser.
+        """
+        encoder = RowEncoder(self.rows)
+        _ = encoder.parser  # so that an error in its name comes before the work
         return {
             "format": _FORMAT,
             "files": [asdict(file) for file in self.files],
             "columns": self.columns._asdict(),
             "version": version("recnn"),  # another one may have other parsers
-            "rows": {**asdict(self.rows), "model": None, "parser": _digest_of(RowEncoder(self.rows).parser_name)},
+            "rows": {**asdict(self.rows), "model": None, "parser": _digest_of(encoder.parser_name)},
             "model": _digest_of(self.rows.folder()),
             "shard_size": self.shard_size,
         }
@@ -91,7 +97,8 @@ def encode_shards(
         The number of rows of the share; and an iterator that writes the shards, and yields what it has written.
 
     Raises:
-        InputError: the folder is of another job, a file of the corpus is broken, or there are no records.
+        InputError: there is no such model or parser, the folder is of another job, a file of the corpus is broken, or
+            there are no records.
         OSError: a file cannot be read or written.
     """
     manifest = _claimed(job, folder)
@@ -112,9 +119,9 @@ def shard_name(index: int, number: int) -> str:
 
 def _claimed(job: EncodingJob, folder: Path) -> Manifest:
     """Return the shards of a job; those of another job must not be in the folder."""
+    described = json.loads(json.dumps(job.described()))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / _MANIFEST
-    described = json.loads(json.dumps(job.described()))
     with locked(folder, wait=True):  # one process counts the records, for all shares
         sweep(file)
         if not file.exists():

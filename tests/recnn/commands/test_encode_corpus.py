@@ -63,6 +63,20 @@ def shards(folder):
     return {path.name: path.read_bytes() for path in folder.glob("part-*")}
 
 
+def started_until(there, *arguments):
+    """Start the command in a process of its own, and wait until something is there."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "recnn", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not there():
+        assert started.poll() is None
+        time.sleep(0.001)
+    return started
+
+
 def test_shards_have_the_rows_in_the_order_of_the_input(whole, model):
     assert sorted(os.listdir(whole)) == ["_manifest.json", *(f"part-0000{n}-of-00003.parquet" for n in range(3))]
     assert [pq.read_metadata(whole / name).num_rows for name in sorted(shards(whole))] == [1100, 1100, 400]
@@ -90,15 +104,9 @@ def test_two_shares_write_the_same_bytes(tmp_path, whole, model, corpus):
 def test_two_processes_that_were_killed_are_continued_by_one(tmp_path, whole, model, corpus):
     folder = tmp_path / "out"
     arguments = ["encode-corpus", corpus, "--out", folder, *options(model)]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "recnn", *map(str, arguments), "--workers", "2"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.DEVNULL,
-    )
-    while not (folder.exists() and shards(folder)):
-        assert started.poll() is None
-        time.sleep(0.001)
+    started = started_until(lambda: shards(folder), *arguments, "--workers", "2")
     started.kill()
+    started.stderr.close()
     assert started.wait() == -signal.SIGKILL
     first = folder / "part-00000-of-00003.parquet"
     before = first.stat().st_mtime_ns
@@ -137,15 +145,7 @@ def test_another_job_is_refused(tmp_path, model, corpus, whole):
 def test_a_signal_ends_it_in_one_line(tmp_path, model, corpus, how, status, message):
     folder = tmp_path / "out"
     arguments = ["encode-corpus", corpus, "--out", folder, "--model", model, "--shard-size", "1300", "--workers", "2"]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "recnn", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (folder.exists() and any(name.endswith(".part") for name in os.listdir(folder))):
-        assert started.poll() is None
-        time.sleep(0.001)
+    started = started_until(lambda: any(folder.glob(".*.part")), *arguments)
     started.send_signal(how)
     assert started.communicate()[1].splitlines()[-1] == f"recnn: {message}"
     assert started.returncode == status
