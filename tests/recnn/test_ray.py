@@ -6,8 +6,6 @@ They run where Ray is installed.
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from itertools import count, takewhile
 
@@ -17,7 +15,7 @@ import pytest
 
 from parsers.errors import InputError
 from recnn import encode_batch
-from tests.command_line import ROOT, recnn
+from tests.command_line import process, recnn
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("ray.data")
@@ -94,12 +92,10 @@ def test_an_address_without_a_cluster_is_one_line(tmp_path, monkeypatch, address
     (tmp_path / "a.txt").write_text("a film")
     monkeypatch.setenv("RAY_ADDRESS", address)
     arguments = [tmp_path / "a.txt", "--out", tmp_path / "out", "--engine", "ray"]
-    result = subprocess.run(
-        [sys.executable, "-m", "recnn", "encode-corpus", *arguments], capture_output=True, text=True, cwd=ROOT
-    )
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"recnn: no Ray cluster at RAY_ADDRESS={address}: ")
-    assert result.stderr.count("\n") == 1
+    status, _, err = process("encode-corpus", *arguments)
+    assert status == 1
+    assert err.startswith(f"recnn: no Ray cluster at RAY_ADDRESS={address}: ")
+    assert err.count("\n") == 1
 
 
 def test_the_work_of_a_node_that_is_lost_is_done_by_the_others(cluster):
